@@ -1,0 +1,56 @@
+/*
+ * interp.h - the reference interpreter: one instruction at a time, by the book.
+ *
+ * It is the oracle of the differential tests, a backend of its own (`--backend interp`), and where engines send what
+ * they do not do themselves. It works on v->state and guest RAM through walk_page; ports and MMIO go to the bus.
+ */
+#pragma once
+#include "core/cpu.h"
+#include "core/stats.h"
+
+struct vcpu;
+struct exit;
+
+enum interp_result {
+	INTERP_DONE,     /* executed, or an exception was delivered to the guest */
+	INTERP_HLT,      /* executed HLT; RIP is after it */
+	INTERP_SHUTDOWN, /* triple fault */
+	INTERP_CRASH,    /* an instruction it does not know: interp.why says which */
+};
+
+/* What an engine wants to hear of while the interpreter runs for it. Each may be NULL. */
+struct interp_hooks {
+	void *ctx;
+	void (*phys_write)(void *ctx, gpa_t gpa, unsigned len); /* after a write to guest RAM (A/D updates too) */
+	void (*tlb_flush)(void *ctx, gva_t gva, bool all, bool global); /* INVLPG, MOV to CR3, CR0.PG, CR4 changes */
+};
+
+#define INTERP_TLB 256
+struct interp_tlb_entry { uint32_t tag; uint8_t access; gpa_t page; };
+
+struct interp {
+	struct interp_hooks hooks;
+	enum event_mech mech;  /* what events it handles are counted as: MECH_INTERP as an engine, MECH_CALLOUT for bt ... */
+	bool count;            /* false: count nothing, the caller does */
+	char why[160];
+	struct interp_tlb_entry tlb[INTERP_TLB];
+};
+
+void interp_init(struct interp *in, enum event_mech mech);
+
+/*
+ * Executes one instruction at CS:EIP. A repeated string instruction runs until it ends, faults, or v->attention is set.
+ * Exceptions are delivered through the guest's IDT. Precise: on a fault nothing has changed but what the SDM says.
+ */
+enum interp_result interp_step(struct vcpu *v);
+
+/* Delivers an event through the guest's IDT (gates, privilege change, TSS stack, error code): SDM vol. 3, 6.12. */
+#define DELIVER_HW 0u       /* external interrupt */
+#define DELIVER_EXC 1u      /* exception; rip is the faulting (or, for a trap, the next) instruction */
+#define DELIVER_SOFT 2u     /* INT n, INT3, INTO: gate DPL is checked; rip is after it */
+enum interp_result interp_deliver(struct vcpu *v, uint8_t vector, unsigned how, bool has_error, uint32_t error);
+
+/* Guest-virtual memory, with the guest's permissions (access: ACCESS_* of walk.h). 0, or WALK_FAULT | error code; CR2 is not set. */
+uint32_t interp_read_virt(struct vcpu *v, gva_t gva, void *buf, unsigned len, unsigned access);
+uint32_t interp_write_virt(struct vcpu *v, gva_t gva, const void *buf, unsigned len, unsigned access);
+void interp_tlb_flush(struct interp *in);

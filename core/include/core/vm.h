@@ -1,0 +1,89 @@
+/*
+ * vm.h - a virtual machine: memory, bus, interrupt lines, clock, devices, one vCPU, one backend.
+ *
+ * Everything hangs off struct vm; several can live in one process (one at a time for pv, which owns the low 4 GiB).
+ * vm_create acquires in order and releases in reverse on failure; vm_run runs until the VM ends.
+ */
+#pragma once
+#include <signal.h>
+#include "core/backend.h"
+#include "core/bus.h"
+#include "core/clock.h"
+#include "core/cpu.h"
+#include "core/interp.h"
+#include "core/loader.h"
+#include "core/mem.h"
+#include "core/stats.h"
+
+#define SIG_KICK (SIGRTMIN + 1)
+
+/* How a VM ends; the first reason wins. */
+enum vm_end { END_NONE, END_EXIT, END_CRASH, END_TIMEOUT, END_HOST, END_INTERRUPTED };
+
+struct vm_config {
+	const struct backend_ops *ops;
+	const char *interface; /* pv: "xen", "trap"; NULL chooses by the image */
+	uint64_t mem_size;     /* bytes */
+	uint64_t timeout_ns;   /* 0: none */
+	int console_in, console_out; /* descriptors; -1: none */
+	bool count_inline;
+	bool user_kvm_irqchip;       /* vtx: KVM's in-kernel interrupt controllers, a named variant */
+	const char *user_isolation;  /* pv: "keys", "unmap", "limits"; NULL chooses the best the host has */
+	struct bt_tuning {
+		uint64_t code_cache; /* bytes, 0: default */
+		bool no_chain, no_adapt, no_retpred, no_traces, one_insn_blocks;
+	} bt;
+};
+
+struct dev_set; /* dev.h */
+
+struct vcpu {
+	struct vm *vm;
+	void *priv;             /* the backend's */
+	struct cpu_state state;
+	struct stats stats;
+	struct interp interp;   /* the reference interpreter's settings and soft TLB for this vCPU */
+
+	/* Bytes that signal handlers and devices set, and backends test at instruction boundaries. */
+	volatile uint8_t attention;  /* leave run() soon: the run loop clears it before the next run */
+	volatile uint8_t irq_window; /* return EXIT_IRQ_WINDOW once an interrupt can be taken */
+};
+
+struct vm {
+	struct vm_config cfg;
+	const struct backend_ops *ops;
+	void *priv; /* the backend's */
+	struct mem mem;
+	struct bus bus;
+	struct clock clock;
+	struct dev_set *dev;
+	struct image image; /* what was loaded */
+	struct vcpu vcpu;   /* one, for now */
+
+	enum vm_end end;
+	int status;     /* END_EXIT: the value written to the debug-exit port */
+	char why[256];  /* the sentence for every other end */
+	struct clock_timer timeout;
+};
+
+int vm_create(struct vm **out, const struct vm_config *cfg); /* 0 or -errno */
+void vm_destroy(struct vm *vm);
+
+/* Loads a guest image and sets the entry state; 0, or -errno with a sentence in vm->why. */
+int vm_load(struct vm *vm, const struct load_request *req);
+
+/* Runs until the VM ends. 0 (see vm->end) or -errno. */
+int vm_run(struct vm *vm);
+
+/* Ends the VM: the first call wins. Also sets attention. */
+__attribute__((format(printf, 4, 5)))
+void vm_stop(struct vm *vm, enum vm_end end, int status, const char *fmt, ...);
+/* Async-signal-safe: asks the run loop to end with END_INTERRUPTED. */
+void vm_interrupt(struct vm *vm);
+
+/* A device wrote guest RAM. */
+void vm_mem_written(struct vm *vm, gpa_t gpa, uint64_t len);
+
+/* One line on stderr, prefixed "ringlab: "; for what a user should know once. */
+__attribute__((format(printf, 1, 2)))
+void say(const char *fmt, ...);
