@@ -49,11 +49,11 @@ struct backend_ops {
 	/* Called after loading, before the first run: v->state holds the entry state (or, for an ELF with Xen notes under
 	 * pv, the backend builds the domain from vm->image). */
 	int (*start)(struct vcpu *v);
-	/* Runs until one exit. 0 or -errno. */
+	/* Runs until one exit. 0 or -errno. Must look at v->attention once it can be kicked, before guest code runs. */
 	int (*run)(struct vcpu *v, struct exit *e);
 	int (*pull)(struct vcpu *v, unsigned groups); /* the truth into v->state */
 	int (*push)(struct vcpu *v, unsigned groups); /* v->state into the truth */
-	/* Delivers an external interrupt. Called only when ready() says so. */
+	/* Delivers an external interrupt and counts it (IRQ_DELIVERED). Called only when ready() says so. */
 	int (*inject)(struct vcpu *v, uint8_t vector);
 	bool (*ready)(struct vcpu *v); /* IF set, no shadow: an interrupt could be injected now */
 	/* Makes run return soon. Async-signal-safe; called from the SIG_KICK handler on the vCPU's thread with its

@@ -109,12 +109,12 @@ struct cpu_state {
 enum vector { VEC_DE, VEC_DB, VEC_NMI, VEC_BP, VEC_OF, VEC_BR, VEC_UD, VEC_NM, VEC_DF, VEC_TS = 10, VEC_NP, VEC_SS,
 	VEC_GP, VEC_PF, VEC_MF = 16, VEC_AC, VEC_MC, VEC_XM };
 
-/* Page-fault error code */
-#define PF_P 1u
-#define PF_W 2u
-#define PF_U 4u
-#define PF_RSVD 8u
-#define PF_I 16u
+/* Page-fault error code (not PF_*: those are elf.h's) */
+#define PFEC_P 1u
+#define PFEC_W 2u
+#define PFEC_U 4u
+#define PFEC_RSVD 8u
+#define PFEC_I 16u
 
 /* Register groups, for backend_ops.pull and .push */
 #define REGS_GPR 1u /* gpr, rip, rflags, int_shadow, halted */

@@ -5,6 +5,7 @@
  * vm_create acquires in order and releases in reverse on failure; vm_run runs until the VM ends.
  */
 #pragma once
+#include <pthread.h>
 #include <signal.h>
 #include "core/backend.h"
 #include "core/bus.h"
@@ -36,6 +37,7 @@ struct vm_config {
 };
 
 struct dev_set; /* dev.h */
+struct console; /* console.h */
 
 struct vcpu {
 	struct vm *vm;
@@ -57,6 +59,7 @@ struct vm {
 	struct bus bus;
 	struct clock clock;
 	struct dev_set *dev;
+	struct console *console;
 	struct image image; /* what was loaded */
 	struct vcpu vcpu;   /* one, for now */
 
@@ -64,6 +67,10 @@ struct vm {
 	int status;     /* END_EXIT: the value written to the debug-exit port */
 	char why[256];  /* the sentence for every other end */
 	struct clock_timer timeout;
+	volatile sig_atomic_t interrupted; /* vm_interrupt was called */
+	pthread_t thread;                  /* the vCPU's, once vm_run has begun */
+	volatile sig_atomic_t running;
+	struct sigaction old_kick;
 };
 
 int vm_create(struct vm **out, const struct vm_config *cfg); /* 0 or -errno */
@@ -78,7 +85,7 @@ int vm_run(struct vm *vm);
 /* Ends the VM: the first call wins. Also sets attention. */
 __attribute__((format(printf, 4, 5)))
 void vm_stop(struct vm *vm, enum vm_end end, int status, const char *fmt, ...);
-/* Async-signal-safe: asks the run loop to end with END_INTERRUPTED. */
+/* From any thread: asks the run loop to end with END_INTERRUPTED. */
 void vm_interrupt(struct vm *vm);
 
 /* A device wrote guest RAM. */

@@ -1,0 +1,84 @@
+/*
+ * jail.c - seccomp: what the process may still ask of the host once guest code runs.
+ *
+ * Two filters. The full jail kills the process at any system call outside the list; the list has no call that opens,
+ * connects, creates a process, or changes who we are. In both, a system call of the i386 ABI (int 0x80, SYSENTER, and
+ * SYSCALL in compatibility mode) is turned into SIGSYS: guest code in `pv` runs where it can execute such an
+ * instruction, and the backend reflects it to the guest. Called by the CLI only.
+ */
+#include "core/jail.h"
+#include <errno.h>
+#include <seccomp.h>
+#include <unistd.h>
+#include "core/backend.h"
+
+/* Run loop, console, timers, memory of malloc, the end of the process. */
+static const int jail_core[] = {
+	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(lseek),
+	SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(timer_settime), SCMP_SYS(timer_delete),
+	SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(mremap),
+	SCMP_SYS(futex), SCMP_SYS(sched_yield), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigtimedwait), SCMP_SYS(restart_syscall),
+	SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(close), SCMP_SYS(exit), SCMP_SYS(exit_group),
+};
+
+static int jail_allow(scmp_filter_ctx ctx, const int *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, list[i], 0);
+		if (r && r != -EEXIST)
+			return r;
+	}
+	return 0;
+}
+
+/* Signals to ourselves only: that is how another thread kicks the vCPU, and how abort() dies. */
+static int jail_allow_self_signals(scmp_filter_ctx ctx)
+{
+	uint64_t self = (uint64_t)getpid();
+	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, self));
+
+	return r ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(rt_tgsigqueueinfo), 1, SCMP_A0(SCMP_CMP_EQ, self));
+}
+
+static int jail_load(scmp_filter_ctx ctx)
+{
+	int r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_TRAP);
+
+	if (!r)
+		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
+	return r ? r : seccomp_load(ctx);
+}
+
+int jail_enter(const struct backend_ops *ops)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	static const int sigreturn = SCMP_SYS(rt_sigreturn);
+	int r;
+
+	if (!ctx)
+		return -ENOMEM;
+	r = jail_allow(ctx, jail_core, ARRAY_LEN(jail_core));
+	if (!r)
+		r = jail_allow_self_signals(ctx);
+	/* A backend that leaves its handlers without rt_sigreturn lists what it needs, and not that. */
+	if (!r && !ops->jail_syscalls)
+		r = jail_allow(ctx, &sigreturn, 1);
+	for (const int *s = ops->jail_syscalls; !r && s && *s >= 0; s++)
+		r = jail_allow(ctx, s, 1);
+	if (!r)
+		r = jail_load(ctx);
+	seccomp_release(ctx);
+	return r;
+}
+
+int jail_enter_i386_only(void)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+	int r;
+
+	if (!ctx)
+		return -ENOMEM;
+	r = jail_load(ctx);
+	seccomp_release(ctx);
+	return r;
+}
