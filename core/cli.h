@@ -1,0 +1,66 @@
+/*
+ * cli.h - what the command line's files share. Nothing outside core/main.c and core/cli_*.c includes it.
+ *
+ * main.c knows the backends and the commands; each command is one file. Read next: cli_run.c.
+ */
+#pragma once
+#include <jansson.h>
+#include "core/vm.h"
+
+/* Exit statuses (docs/exits.md). A guest's own status is passed on up to STATUS_GUEST_MAX. */
+enum {
+	STATUS_GUEST_MAX = 219,
+	STATUS_CRASH = 220,
+	STATUS_TIMEOUT = 221,
+	STATUS_HOST = 222,
+	STATUS_USAGE = 223,
+	STATUS_JAIL = 224,
+	STATUS_INTERRUPTED = 225,
+};
+
+/* main.c */
+extern const struct backend_ops *const cli_backends[]; /* NULL-terminated */
+const struct backend_ops *cli_backend(const char *name); /* NULL when there is none */
+/* Says what was wrong and where to read more; returns STATUS_USAGE. */
+__attribute__((format(printf, 2, 3)))
+int cli_usage(const char *command, const char *fmt, ...);
+bool cli_parse_size(const char *s, uint64_t *bytes);   /* "64M", "1G", "4096" */
+bool cli_parse_seconds(const char *s, uint64_t *ns);   /* "2", "0.5" */
+
+int cmd_run(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+
+/* cli_guests.c: guests.cfg */
+struct guest {
+	char name[64];
+	char native[64], xen[64]; /* file names in the guests' directory, or "-" */
+	char append[128];
+	char expect[32];          /* "exit 0", "crash", "timeout" */
+	char text[160];
+};
+struct guest_list {
+	char dir[512];
+	struct guest *guest;
+	size_t n;
+};
+int guests_read(struct guest_list *l); /* 0, or -errno after saying why */
+void guests_free(struct guest_list *l);
+const struct guest *guests_find(const struct guest_list *l, const char *name);
+/*
+ * The image file for a guest named in guests.cfg, or for a path: 0 with path[n] and *append (NULL or the guest's default
+ * command line, owned by l); -ENOENT after saying why.
+ */
+int guests_resolve(const struct guest_list *l, const char *name, const struct backend_ops *ops, const char *interface,
+	char *path, size_t n, const char **append);
+
+/* cli_stats.c */
+/* One element of compare's backends[], documented in docs/exits.md. */
+json_t *stats_json(struct vm *vm, const char *engine, int status, const char *guest);
+int cli_status(const struct vm *vm);
+const char *cli_end_name(enum vm_end end);
+
+/* cli_table.c */
+void table_print(FILE *out, const json_t *comparison);
