@@ -356,6 +356,7 @@ int cmd_run(int argc, char **argv)
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN); /* a closed reader must not stop the guest */
 	tty_raw(&r);
 	pid_t parent = getpid(), child = fork();
 	if (child < 0) {
