@@ -21,6 +21,8 @@ int pic_ack(struct pic *p);
 
 /* Console input has bytes for the UART (the run loop polls the descriptor while halted and between exits). */
 void uart_poll_input(struct vm *vm);
+/* Would a byte of console input interrupt the guest? False when the input has ended or the guest does not listen. */
+bool uart_input_wakes(const struct vm *vm);
 /* Writes out what the UART has buffered; called when the VM ends, and by the UART itself at newlines and when idle. */
 void uart_flush(struct vm *vm);
 

@@ -1,0 +1,54 @@
+/*
+ * machine.h - what the devices share among themselves: the set of them, and the way an ISA bus splits wide accesses.
+ *
+ * Private to core/dev/. The rest of core sees core/dev.h. Read next: machine.c, then any one device.
+ */
+#pragma once
+#include "core/bus.h"
+#include "core/dev.h"
+#include "core/types.h"
+
+struct pit;
+struct uart;
+struct rtc;
+struct port61;
+struct latches;
+struct reset_ctl;
+
+/* One pointer for each device; NULL until its create function has run. */
+struct dev_set {
+	struct pic *pic;
+	struct pit *pit;
+	struct port61 *port61;
+	struct uart *uart;
+	struct rtc *rtc;
+	struct latches *latches;
+	struct reset_ctl *reset;
+};
+
+/* Each create fills its pointer in vm->dev and claims its ports: 0 or -errno. Each destroy accepts a NULL pointer. */
+int pic_create(struct vm *vm);
+void pic_destroy(struct vm *vm);
+int pit_create(struct vm *vm);
+void pit_destroy(struct vm *vm);
+int port61_create(struct vm *vm);
+void port61_destroy(struct vm *vm);
+int uart_create(struct vm *vm);
+void uart_destroy(struct vm *vm);
+int rtc_create(struct vm *vm);
+void rtc_destroy(struct vm *vm);
+int port80_create(struct vm *vm);
+void port80_destroy(struct vm *vm);
+int debugexit_create(struct vm *vm);
+int reset_create(struct vm *vm);
+void reset_destroy(struct vm *vm);
+
+/* Channel 2 of the PIT as port 0x61 sees it: its GATE input and its OUT output. */
+void pit_set_gate2(struct pit *p, bool gate);
+bool pit_out2(struct pit *p);
+
+/*
+ * A wide access to an 8-bit ISA device becomes consecutive byte accesses, low byte first. The handler sees offsets past
+ * the end of its region when the access reaches there: reads of those give all ones, writes nothing.
+ */
+void dev_split(bus_handler *fn, void *dev, uint64_t addr, unsigned size, bool write, uint64_t *data);
