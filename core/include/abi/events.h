@@ -51,12 +51,14 @@
 	X(KICK, "kick", "the host asked the vCPU to leave the guest") \
 	X(OTHER, "other", "none of these")
 
+#ifndef __ASSEMBLER__
 enum event_kind {
 #define X(id, name, text) EV_##id,
 	EVENT_KINDS(X)
 #undef X
 	EV_COUNT
 };
+#endif
 
 /* How the VMM came to know of the event, or that it did not. */
 #define EVENT_MECHANISMS(X) \
@@ -69,9 +71,11 @@ enum event_kind {
 	X(HOST_EMUL, "host-kernel emulation", "the host kernel emulated it, unseen (UMIP)") \
 	X(INTERP, "interpreter", "the reference interpreter is the engine")
 
+#ifndef __ASSEMBLER__
 enum event_mech {
 #define X(id, name, text) MECH_##id,
 	EVENT_MECHANISMS(X)
 #undef X
 	MECH_COUNT
 };
+#endif
