@@ -16,12 +16,13 @@
 #include "core/console.h"
 #include "core/jail.h"
 #include "core/trace.h"
+#include "core/verify.h"
 
 struct run {
 	struct vm_config cfg;
 	struct load_request req;
 	const char *guest, *backend, *append, *stats_path, *trace_path;
-	bool no_jail;
+	bool no_jail, verify_vmm;
 	char engine[64], path[700];
 	FILE *stats;
 	char stats_buf[8192];
@@ -30,7 +31,7 @@ struct run {
 };
 
 enum { OPT_BACKEND = 256, OPT_INTERFACE, OPT_MEM, OPT_APPEND, OPT_MODULE, OPT_TIMEOUT, OPT_STATS, OPT_TRACE, OPT_INLINE, OPT_NO_JAIL,
-	OPT_ISOLATION, OPT_CODE_CACHE, OPT_NO_CHAIN, OPT_NO_ADAPT, OPT_NO_RETPRED, OPT_NO_TRACES, OPT_ONE_INSN, OPT_IRQCHIP, OPT_HELP };
+	OPT_ISOLATION, OPT_CODE_CACHE, OPT_NO_CHAIN, OPT_NO_ADAPT, OPT_NO_RETPRED, OPT_NO_TRACES, OPT_ONE_INSN, OPT_IRQCHIP, OPT_VERIFY, OPT_HELP };
 
 static const struct option run_options[] = {
 	{ "backend", 1, 0, OPT_BACKEND }, { "interface", 1, 0, OPT_INTERFACE }, { "mem", 1, 0, OPT_MEM },
@@ -39,7 +40,7 @@ static const struct option run_options[] = {
 	{ "no-jail", 0, 0, OPT_NO_JAIL }, { "user-isolation", 1, 0, OPT_ISOLATION }, { "code-cache", 1, 0, OPT_CODE_CACHE },
 	{ "no-chain", 0, 0, OPT_NO_CHAIN }, { "no-adapt", 0, 0, OPT_NO_ADAPT }, { "no-retpred", 0, 0, OPT_NO_RETPRED },
 	{ "no-traces", 0, 0, OPT_NO_TRACES }, { "one-insn-blocks", 0, 0, OPT_ONE_INSN }, { "kvm-irqchip", 0, 0, OPT_IRQCHIP },
-	{ "help", 0, 0, OPT_HELP }, { 0 }
+	{ "verify-vmm", 0, 0, OPT_VERIFY }, { "help", 0, 0, OPT_HELP }, { 0 }
 };
 
 static const char run_help[] =
@@ -60,7 +61,8 @@ static const char run_help[] =
 	"  --user-isolation K   pv: keys, unmap, limits (default: the best this host has)\n"
 	"  --code-cache SIZE    bt: bytes of translated code kept\n"
 	"  --no-chain --no-adapt --no-retpred --no-traces --one-insn-blocks    bt: switch a mechanism off\n"
-	"  --kvm-irqchip        vtx: KVM's in-kernel interrupt controllers instead of ours\n";
+	"  --kvm-irqchip        vtx: KVM's in-kernel interrupt controllers instead of ours\n"
+	"  --verify-vmm         check by hash that the guest changed no byte of the VMM's code, constants and canaries\n";
 
 static int add_module(struct run *r, char *spec)
 {
@@ -100,6 +102,7 @@ static int run_option(struct run *r, int c)
 	case OPT_NO_RETPRED: r->cfg.bt.no_retpred = true; break;
 	case OPT_NO_TRACES: r->cfg.bt.no_traces = true; break;
 	case OPT_ONE_INSN: r->cfg.bt.one_insn_blocks = true; break;
+	case OPT_VERIFY: r->verify_vmm = true; break;
 	case OPT_IRQCHIP: r->cfg.user_kvm_irqchip = true; break;
 	default: return STATUS_USAGE;
 	}
@@ -260,6 +263,7 @@ static void run_report(struct run *r, struct vm *vm, int status)
 /* Everything between a created VM and its end. */
 static int run_vm(struct run *r, struct vm *vm)
 {
+	struct verify *verify = NULL;
 	int e, status;
 
 	if ((e = vm_load(vm, &r->req))) {
@@ -270,9 +274,13 @@ static int run_vm(struct run *r, struct vm *vm)
 		say("cannot write %s: %s", r->trace_path, strerror(-e));
 		return STATUS_USAGE;
 	}
-	if ((e = watch_start(vm)) || (e = run_jail(r)))
+	if ((r->verify_vmm && (e = verify_begin(&verify))) || (e = watch_start(vm)) || (e = run_jail(r)))
 		return STATUS_HOST;
 	vm_run(vm);
+	if (verify && !verify_end(verify)) {
+		say("the guest changed the VMM's memory: this is a bug of ringlab, and the result below is worth nothing");
+		return STATUS_HOST;
+	}
 	trace_close(vm->vcpu.stats.trace);
 	vm->vcpu.stats.trace = NULL;
 	status = cli_status(vm);
