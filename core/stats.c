@@ -115,6 +115,19 @@ void stat_hw(struct stats *s, enum event_kind k, uint32_t reason, const char *re
 		cell_sample(&row->cell, cycles);
 }
 
+void stat_note(struct stats *s, const char *name, uint64_t value)
+{
+	unsigned i = 0;
+
+	while (i < s->note_n && strcmp(s->note[i].name, name))
+		i++;
+	if (i == STAT_NOTE_MAX)
+		return;
+	if (i == s->note_n)
+		snprintf(s->note[s->note_n++].name, sizeof(s->note[i].name), "%s", name);
+	s->note[i].value = value;
+}
+
 uint64_t stat_total(const struct stats *s, enum event_kind k)
 {
 	uint64_t n = 0;

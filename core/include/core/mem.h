@@ -29,5 +29,8 @@ static inline void *mem_ptr(const struct mem *m, gpa_t gpa, uint64_t len)
 	return mem_contains(m, gpa, len) ? m->host + gpa.a : NULL;
 }
 
-/* SHA-256 of all RAM, as 64 hex digits and a NUL. */
+/*
+ * SHA-256 of all RAM, as 64 hex digits and a NUL: over the size, then for each page that is not all zeros its address and
+ * its bytes (size and addresses as 8 little-endian bytes).
+ */
 void mem_sha256(const struct mem *m, char hex[65]);

@@ -42,12 +42,21 @@ struct stat_hw {
 };
 #define STAT_HW_MAX 128
 
+/* A figure that a backend reports beside the events: KVM's own statistics, the size of a cache. */
+struct stat_note {
+	char name[48]; /* "kvm.exits" */
+	uint64_t value;
+};
+#define STAT_NOTE_MAX 192
+
 struct trace; /* trace.h: the --trace writer, or NULL */
 
 struct stats {
 	struct stat_cell cell[EV_COUNT][MECH_COUNT];
 	struct stat_hw hw[STAT_HW_MAX];
 	unsigned hw_n;
+	struct stat_note note[STAT_NOTE_MAX];
+	unsigned note_n;
 	struct trace *trace;
 	bool count_inline; /* --count-inline: backends emit counters on inline paths too */
 };
@@ -77,6 +86,9 @@ static inline void stat_count(struct stats *s, enum event_kind k, enum event_mec
 /* Adds n events of a hardware reason; cycles 0 means not measured. */
 void stat_hw(struct stats *s, enum event_kind k, uint32_t reason, const char *reason_name, enum event_handler by,
 	uint64_t n, uint64_t cycles);
+
+/* Sets the figure of that name; beyond STAT_NOTE_MAX names it is dropped. */
+void stat_note(struct stats *s, const char *name, uint64_t value);
 
 void hist_add(struct hist *h, uint64_t v);
 /* Quantile q in [0,1]; a bucket's lower edge, exact below 16. 0 when empty. */
