@@ -149,6 +149,7 @@ void timer_stop(void);
  * PT_WRITE; with flush also TLB_FLUSH, by INVLPG natively. flags 0: not present.
  */
 void page_set(void *va, uint32_t pa, uint32_t flags, bool flush);
+void page_root_reload(void); /* MOV to CR3 with the value it has; Xen: MMUEXT_NEW_BASEPTR */
 uint32_t page_pa(const void *va); /* the physical (Xen: machine) address of image data */
 uint32_t page_entry(const void *va); /* the low half of the present entry */
 

@@ -221,6 +221,11 @@ void page_set(void *va, uint32_t pa, uint32_t flags, bool flush)
 		invlpg(va);
 }
 
+void page_root_reload(void)
+{
+	write_cr3((uint32_t)page_dir);
+}
+
 uint32_t page_pa(const void *va)
 {
 	return (uint32_t)va;
