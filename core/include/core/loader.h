@@ -56,8 +56,10 @@ struct load_request {
 };
 
 /*
- * Reads req->path into *img, and unless it is a Xen image for a builder, places it in m and sets *s to the entry
- * state. 0, or -errno with a sentence (what, where, what to do) in why[n].
+ * Reads req->path into *img, and unless it is a Xen image for a builder, places it in m, which must be fresh (zero:
+ * .bss is not cleared again), and sets *s to the entry state. 0, or -errno with a sentence (what, where, what to do)
+ * in why[n]. The command line that the guest sees is "NAME APPEND", NAME being the image's file name without directory;
+ * modules likewise.
  */
 int loader_load(const struct load_request *req, struct mem *m, struct image *img, struct cpu_state *s, char *why, size_t n);
 void loader_free(struct image *img);
