@@ -1,0 +1,100 @@
+/*
+ * bench.h - what the benchmarks share: samples, children, engines.
+ *
+ * A benchmark runs each engine in a child process, interleaved round by round, and compares within a round, because the
+ * speed of the host drifts. Read next: compute.c, the simplest benchmark.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+/* sample.c: numbers and what is said about them */
+struct series {
+	double *v;
+	size_t n, room;
+};
+
+struct interval {
+	double mid, low, high;
+};
+
+int series_add(struct series *s, double v); /* 0 or -ENOMEM */
+void series_free(struct series *s);
+double series_quantile(const struct series *s, double q); /* linear between neighbours; NAN when empty */
+/* The median and its 95 % percentile-bootstrap interval (2,000 resamples, a fixed seed, so that it repeats). */
+struct interval series_median_interval(const struct series *s);
+
+/* proc.c: children */
+struct child_run {
+	char *const *argv;
+	int cpu;             /* pinned to it; -1: anywhere */
+	bool no_huge_pages;  /* PR_SET_THP_DISABLE */
+	unsigned timeout_s;
+	/* Called for each line of the child's standard output, without the newline. pid may be looked at: the child lives. */
+	void (*line)(void *ctx, const char *text, pid_t pid);
+	void *ctx;
+
+	/* results */
+	int status;          /* exit status; 128 + signal; -1 when it was stopped for time */
+	uint64_t tsc_start, tsc_end; /* around fork and wait */
+	double seconds;
+	long max_rss_kib;
+	char error[256];     /* the last line of its standard error */
+};
+
+int child_run(struct child_run *c); /* 0, or -errno when it could not be started */
+int cpu_choose(void);               /* the last CPU this process may use */
+
+/* calib.c: how disturbed was the machine? */
+double calib_measure(void); /* TSC cycles of a fixed dependent loop of about a millisecond */
+double tsc_hz(void);        /* TSC cycles a second, measured over 20 ms, once */
+
+/* engine.c: what can run a guest image */
+#define ENGINE_ARGS 32
+
+struct engine {
+	const char *name;   /* column title: "native", "bt", "pv-trap" ... */
+	const char *note;   /* what is compared, for the legend */
+	bool slow;          /* an emulator: fewer rounds */
+};
+
+struct engine_paths {
+	char ringlab[4096]; /* the binary */
+	char guests[4096];  /* the directory of guest images */
+};
+
+extern const struct engine engines[];
+extern const size_t engine_count;
+
+const struct engine *engine_find(const char *name);
+/*
+ * The command that runs guest (a name such as "compute") with the given words as its command line. Strings live in
+ * *store. Returns NULL, or a sentence why this engine cannot run it here.
+ */
+struct engine_command {
+	char *argv[ENGINE_ARGS];
+	char store[16384];
+};
+const char *engine_command(const struct engine *e, const struct engine_paths *p, const char *guest, const char *words,
+	struct engine_command *out);
+
+/* Options that all benchmarks take. */
+struct bench_options {
+	struct engine_paths paths;
+	unsigned rounds, reps;
+	const char *engines; /* comma-separated, or NULL for all that can run */
+	const char *only;    /* kernels or cells, comma-separated, or NULL */
+	const char *raw;     /* file for the raw samples, or NULL */
+	bool huge_pages;
+	int cpu;
+};
+
+/* Whether the comma-separated list names it; NULL names all. */
+bool list_has(const char *list, const char *name);
+
+int bench_compute(const struct bench_options *o);
+int bench_nano(const struct bench_options *o);
+int bench_startup(const struct bench_options *o);

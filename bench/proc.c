@@ -1,0 +1,160 @@
+/*
+ * proc.c - runs one child, hands its output to a callback line by line, and stops it when it takes too long.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <x86intrin.h>
+#include "bench.h"
+
+struct reader {
+	int fd;
+	size_t len;
+	char text[1024];
+};
+
+int cpu_choose(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return -1;
+	for (int i = CPU_SETSIZE - 1; i >= 0; i--)
+		if (CPU_ISSET(i, &set))
+			return i;
+	return -1;
+}
+
+static double seconds_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static _Noreturn void child_start(const struct child_run *c, int out, int err)
+{
+	cpu_set_t set;
+	int null = open("/dev/null", O_RDONLY);
+
+	if (c->cpu >= 0) {
+		CPU_ZERO(&set);
+		CPU_SET(c->cpu, &set);
+		sched_setaffinity(0, sizeof(set), &set);
+	}
+	if (c->no_huge_pages)
+		prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	dup2(null, 0);
+	dup2(out, 1);
+	dup2(err, 2);
+	execvp(c->argv[0], c->argv);
+	dprintf(2, "%s: %s\n", c->argv[0], strerror(errno));
+	_exit(127);
+}
+
+/* Reads what is there. False at end of file. */
+static bool reader_pump(struct reader *r, void (*line)(void *, const char *, pid_t), void *ctx, pid_t pid)
+{
+	ssize_t n = read(r->fd, r->text + r->len, sizeof(r->text) - 1 - r->len);
+	char *start = r->text, *end;
+
+	if (n <= 0)
+		return n < 0 && errno == EINTR;
+	r->len += (size_t)n;
+	r->text[r->len] = 0;
+	while ((end = strchr(start, '\n'))) {
+		*end = 0;
+		if (end > start && end[-1] == '\r')
+			end[-1] = 0;
+		line(ctx, start, pid);
+		start = end + 1;
+	}
+	r->len -= (size_t)(start - r->text);
+	memmove(r->text, start, r->len);
+	if (r->len == sizeof(r->text) - 1) /* a line too long for us */
+		r->len = 0;
+	return true;
+}
+
+static void keep_error(void *ctx, const char *text, pid_t pid)
+{
+	struct child_run *c = ctx;
+
+	snprintf(c->error, sizeof(c->error), "%s", text);
+}
+
+static void no_line(void *ctx, const char *text, pid_t pid)
+{
+}
+
+/* Pumps both pipes until they close; kills the child at its deadline. Returns whether it was killed. */
+static bool child_watch(struct child_run *c, pid_t pid, int out, int err)
+{
+	struct reader r[2] = { { .fd = out }, { .fd = err } };
+	struct pollfd p[2] = { { .fd = out, .events = POLLIN }, { .fd = err, .events = POLLIN } };
+	double deadline = seconds_now() + c->timeout_s;
+	bool killed = false;
+
+	while (p[0].fd >= 0 || p[1].fd >= 0) {
+		double left = deadline - seconds_now();
+
+		if (left <= 0 && !killed) {
+			kill(pid, SIGKILL);
+			killed = true;
+		}
+		if (poll(p, 2, killed ? 1000 : (int)(left * 1000) + 1) <= 0 && killed)
+			break;
+		if (p[0].fd >= 0 && p[0].revents && !reader_pump(&r[0], c->line ? c->line : no_line, c->ctx, pid))
+			p[0].fd = -1;
+		if (p[1].fd >= 0 && p[1].revents && !reader_pump(&r[1], keep_error, c, pid))
+			p[1].fd = -1;
+	}
+	return killed;
+}
+
+int child_run(struct child_run *c)
+{
+	struct rusage usage;
+	int out[2], err[2], status;
+	bool killed;
+	double t0;
+	pid_t pid;
+
+	c->error[0] = 0;
+	if (pipe2(out, O_CLOEXEC))
+		return -errno;
+	if (pipe2(err, O_CLOEXEC)) {
+		close(out[0]), close(out[1]);
+		return -errno;
+	}
+	fflush(NULL);
+	t0 = seconds_now();
+	c->tsc_start = __rdtsc();
+	pid = fork();
+	if (!pid)
+		child_start(c, out[1], err[1]);
+	close(out[1]), close(err[1]);
+	if (pid < 0) {
+		close(out[0]), close(err[0]);
+		return -EAGAIN;
+	}
+	killed = child_watch(c, pid, out[0], err[0]);
+	while (wait4(pid, &status, 0, &usage) < 0 && errno == EINTR)
+		;
+	c->tsc_end = __rdtsc();
+	c->seconds = seconds_now() - t0;
+	c->max_rss_kib = usage.ru_maxrss;
+	c->status = killed ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	close(out[0]), close(err[0]);
+	return 0;
+}
