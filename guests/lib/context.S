@@ -3,6 +3,8 @@
  *
  * Shared by both builds.
  */
+#include "truth_offsets.h"
+
 	.text
 	.globl context_save, context_jump
 /* int context_save(struct context *c): {ebx, esi, edi, ebp, esp, eip} */
@@ -31,14 +33,13 @@ context_jump:
 	jmp	*20(%edx)
 
 /*
- * void hal_scrub_and_end(uint32_t status, uint32_t *count): what differs from engine to engine (time stamps, undefined
- * flags in stored EFLAGS) may lie on the stacks and in registers: zero them all, then write the status to the
- * debug-exit port, counted at *count. Only EAX still holds something, and EFLAGS are those of an equal comparison.
+ * void hal_scrub_and_end(uint32_t status): what differs from engine to engine (time stamps, undefined flags in stored
+ * EFLAGS) may lie on the stacks and in registers: zero them all, then write the status to the debug-exit port. Only EAX
+ * still holds something, and EFLAGS are those of an equal comparison. A Xen guest ends with status 0 by shutting down.
  */
 	.globl	hal_scrub_and_end
 hal_scrub_and_end:
 	mov	4(%esp), %ebx
-	mov	8(%esp), %edx
 	mov	$kernel_stack_top, %esp
 	cld
 	xor	%eax, %eax
@@ -47,7 +48,16 @@ hal_scrub_and_end:
 	sub	%edi, %ecx
 	shr	$2, %ecx
 	rep stosl
-	incl	(%edx)
+#ifdef HAL_XEN
+	test	%ebx, %ebx
+	jnz	1f
+	COUNT(HYPERCALL, 1)
+	mov	$2, %ebx		/* SCHEDOP_shutdown */
+	mov	$shutdown_poweroff, %ecx
+	call	hypercall_page + 29 * 32	/* sched_op */
+1:
+#endif
+	COUNT(PORT_OUT, 1)
 	mov	%ebx, %eax
 	xor	%ebx, %ebx
 	xor	%edx, %edx
@@ -56,7 +66,13 @@ hal_scrub_and_end:
 	xor	%edi, %edi
 	cmp	%eax, %eax
 	outl	%eax, $0xf4
-1:	jmp	1b	/* no debug-exit device: nothing more to do */
+2:	jmp	2b	/* no debug-exit device: nothing more to do */
+#ifdef HAL_XEN
+	.section .rodata
+	.balign	4
+shutdown_poweroff:
+	.long	0			/* SHUTDOWN_poweroff */
+#endif
 
 	.section .stacks, "aw", @nobits
 	.balign	4096

@@ -12,7 +12,7 @@
 extern const uint32_t vector_table[48];
 extern void vector_syscall(void);
 _Noreturn void user_enter(uint32_t eip, uint32_t esp, uint32_t eflags);
-_Noreturn void hal_scrub_and_end(uint32_t status, uint32_t *count);
+_Noreturn void hal_scrub_and_end(uint32_t status);
 
 const char hal_name[] = "native";
 struct hal_memory hal_memory;
@@ -123,7 +123,7 @@ void hal_exit(uint32_t status)
 	cli();
 	memset(user_stack, 0, USER_STACK_SIZE);
 	trap_forget();
-	hal_scrub_and_end(status, &ringlab_truth.count[EV_PORT_OUT]);
+	hal_scrub_and_end(status);
 }
 
 const char *hal_cmdline(void)

@@ -49,7 +49,7 @@ static void count_return(const struct trap_frame *f)
 	else
 		truth_add(IRET, 1);
 #ifdef HAL_XEN
-	truth_add(HYPERCALL, 1);
+	truth_add(HYPERCALL, 1); /* the entry code returns by the iret hypercall */
 #endif
 }
 

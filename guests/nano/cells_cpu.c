@@ -2,7 +2,9 @@
  * cells_cpu.c - cells of single instructions in kernel mode: branches, ports, flags, CPUID, RDTSC, tables, segments.
  */
 #include "nano.h"
-#ifndef HAL_XEN
+#ifdef HAL_XEN
+#include "xen.h"
+#else
 #include "native.h"
 #endif
 
