@@ -64,3 +64,6 @@ const char *cli_end_name(enum vm_end end);
 
 /* cli_table.c */
 void table_print(FILE *out, const json_t *comparison);
+
+/* cli_tsv.c */
+void tsv_print(FILE *out, const json_t *comparison);

@@ -21,7 +21,7 @@ struct compare {
 	const char *mem, *append, *timeout;
 	const char *merge[MERGE_MAX];
 	unsigned merges;
-	bool json, count_inline, quiet;
+	bool json, tsv, count_inline, quiet;
 };
 
 static const char compare_help[] =
@@ -29,7 +29,9 @@ static const char compare_help[] =
 	"Runs each GUEST (a name of `ringlab list`) on every backend and prints, for each event kind, how often the guest\n"
 	"executed it, and each backend's count, mechanism and median cost in TSC cycles.\n\n"
 	"  --json            print the comparison as JSON (docs/exits.md) instead of a table\n"
-	"  --backends LIST   columns, as vtx,bt,pv:xen,pv:trap (default: all of these that are built)\n"
+	"  --tsv             print it as tab-separated lines for awk and gnuplot (docs/exits.md)\n"
+	"  --backends LIST   columns, as vtx,bt,pv:xen,pv:trap (default: all of these that are built);\n"
+	"                    '' runs nothing: only what --merge brings\n"
 	"  --merge FILE      take columns from a --json or --stats file, as the nested machine writes them; may be repeated\n"
 	"  --append S        the guest's command line\n"
 	"  --mem M           guest memory (default 64M)\n"
@@ -127,6 +129,20 @@ static void column_put(json_t *columns, json_t *col)
 	json_array_append(columns, col);
 }
 
+/* Whether a result's "guest" is the one named: the nested machine knows its guests by path. */
+static bool same_guest(const char *result, const char *guest)
+{
+	const char *base = strrchr(result, '/'), *name = strrchr(guest, '/');
+	size_t n;
+
+	if (!strcmp(result, guest))
+		return true;
+	base = base ? base + 1 : result;
+	name = name ? name + 1 : guest;
+	n = strlen(name);
+	return !strncmp(base, name, n) && !strcmp(base + n, ".elf");
+}
+
 static void merge_value(json_t *columns, json_t *v, const char *guest)
 {
 	json_t *e;
@@ -139,7 +155,7 @@ static void merge_value(json_t *columns, json_t *v, const char *guest)
 		merge_value(columns, json_object_get(v, "backends"), guest);
 	} else {
 		const char *g = json_string_value(json_object_get(v, "guest"));
-		if (g && !strcmp(g, guest) && json_object_get(v, "backend"))
+		if (g && same_guest(g, guest) && json_object_get(v, "backend"))
 			column_put(columns, v);
 	}
 }
@@ -186,7 +202,7 @@ static json_t *compare_guest(const struct compare *c, const char *guest, const c
 static int compare_parse(struct compare *c, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "json", 0, 0, 'j' }, { "backends", 1, 0, 'b' }, { "merge", 1, 0, 'm' }, { "append", 1, 0, 'a' }, { "mem", 1, 0, 'M' },
+		{ "json", 0, 0, 'j' }, { "tsv", 0, 0, 'T' }, { "backends", 1, 0, 'b' }, { "merge", 1, 0, 'm' }, { "append", 1, 0, 'a' }, { "mem", 1, 0, 'M' },
 		{ "timeout", 1, 0, 't' }, { "count-inline", 0, 0, 'i' }, { "help", 0, 0, 'h' }, { 0 },
 	};
 	uint64_t ns;
@@ -195,6 +211,7 @@ static int compare_parse(struct compare *c, int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, "h", options, NULL)) >= 0)
 		switch (opt) {
 		case 'j': c->json = true; break;
+		case 'T': c->tsv = true; break;
 		case 'b': c->backends = optarg; break;
 		case 'm':
 			if (c->merges == MERGE_MAX)
@@ -248,6 +265,8 @@ int cmd_compare(int argc, char **argv)
 		json_t *g = compare_guest(&c, argv[i], dir);
 		if (!g)
 			status = STATUS_USAGE;
+		else if (c.tsv)
+			tsv_print(stdout, g);
 		else if (!c.json)
 			table_print(stdout, g);
 		if (g)
