@@ -274,6 +274,7 @@ static int run_vm(struct run *r, struct vm *vm)
 		say("cannot write %s: %s", r->trace_path, strerror(-e));
 		return STATUS_USAGE;
 	}
+	json_object_seed(1); /* unseeded, jansson would open /dev/urandom in the jail */
 	if ((r->verify_vmm && (e = verify_begin(&verify))) || (e = watch_start(vm)) || (e = run_jail(r)))
 		return STATUS_HOST;
 	vm_run(vm);

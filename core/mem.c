@@ -55,14 +55,14 @@ static void hash_u64(SHA2_CTX *c, uint64_t v)
 	SHA256Update(c, le, sizeof(le));
 }
 
-/* The first byte at or after `at` that the memfd holds, or size: a hole reads as zeros and need not be read. */
-static uint64_t skip_hole(const struct mem *m, uint64_t at)
+/* Where the next run of data (SEEK_DATA) or the next hole (SEEK_HOLE) begins, at or after `at`; size when there is none. */
+static uint64_t seek(const struct mem *m, uint64_t at, int what)
 {
-	off_t data = lseek(m->fd, (off_t)at, SEEK_DATA);
+	off_t found = at < m->size ? lseek(m->fd, (off_t)at, what) : -1;
 
-	if (data < 0)
-		return errno == ENXIO ? m->size : at;
-	return (uint64_t)data & PAGE_MASK;
+	if (found < 0)
+		return m->size;
+	return (uint64_t)found < m->size ? (uint64_t)found & PAGE_MASK : m->size;
 }
 
 /* Pages of zeros are left out: hashing 64 MiB costs seconds on an emulated machine, and RAM is mostly empty. */
@@ -73,11 +73,14 @@ void mem_sha256(const struct mem *m, char hex[65])
 
 	SHA256Init(&c);
 	hash_u64(&c, m->size);
-	for (uint64_t at = skip_hole(m, 0); at < m->size; at = skip_hole(m, at + PAGE_SIZE)) {
-		if (!memcmp(m->host + at, zeros, PAGE_SIZE))
-			continue;
-		hash_u64(&c, at);
-		SHA256Update(&c, m->host + at, PAGE_SIZE);
+	for (uint64_t at = seek(m, 0, SEEK_DATA), end; at < m->size; at = seek(m, end, SEEK_DATA)) {
+		end = seek(m, at, SEEK_HOLE);
+		for (; at < end; at += PAGE_SIZE) {
+			if (!memcmp(m->host + at, zeros, PAGE_SIZE))
+				continue;
+			hash_u64(&c, at);
+			SHA256Update(&c, m->host + at, PAGE_SIZE);
+		}
 	}
 	SHA256End(&c, hex);
 }
