@@ -1,0 +1,162 @@
+/*
+ * vtx_tracepoint.c - the kernel counts this thread's VM exits by reason: a histogram trigger at kvm:kvm_exit.
+ *
+ * (Linux: Documentation/trace/histogram.rst.) Three triggers, all filtered on our thread: totals by exit reason, the
+ * qualification of control-register accesses, and the vector of exceptions. They cost a hash update per exit, are set
+ * when the run starts and removed when it is read. Where tracefs may not be written there is a sentence instead.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "vtx.h"
+
+#define HIST_FILE_MAX (256u << 10)
+
+static const char *const tracefs[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
+
+/* What is asked: the key, and the reason it is asked for (-1: all of them). */
+static const struct { const char *key; int reason; } question[] = {
+	{ "exit_reason", -1 }, { "info1", 28 }, { "intr_info", 0 },
+};
+
+void vtx_tracepoint_open(struct vtx_tracepoint *t, enum vtx_engine engine)
+{
+	char path[96];
+
+	*t = (struct vtx_tracepoint){ .trigger = -1, .hist = -1, .tid = (int)syscall(SYS_gettid), .vmx = engine == ENGINE_INTEL };
+	if (engine != ENGINE_INTEL && engine != ENGINE_AMD)
+		return; /* its reasons would mean nothing */
+	for (size_t i = 0; i < ARRAY_LEN(tracefs) && t->trigger < 0; i++) {
+		snprintf(path, sizeof(path), "%s/events/kvm/kvm_exit/trigger", tracefs[i]);
+		t->trigger = open(path, O_WRONLY | O_CLOEXEC);
+		snprintf(path, sizeof(path), "%s/events/kvm/kvm_exit/hist", tracefs[i]);
+		t->hist = t->trigger < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	}
+}
+
+/* One trigger, as tracefs takes it: "!" before it removes it. Returns its length. */
+static int trigger_text(const struct vtx_tracepoint *t, size_t q, const char *prefix, char *text, size_t n)
+{
+	char only[40] = "";
+
+	if (question[q].reason >= 0)
+		snprintf(only, sizeof(only), "exit_reason==%d&&", question[q].reason);
+	return snprintf(text, n, "%shist:keys=%s if %scommon_pid==%d", prefix, question[q].key, only, t->tid);
+}
+
+static bool trigger_write(const struct vtx_tracepoint *t, size_t q, const char *prefix)
+{
+	char text[128];
+	int n = trigger_text(t, q, prefix, text, sizeof(text));
+
+	return write(t->trigger, text, (size_t)n) == n;
+}
+
+static size_t questions(const struct vtx_tracepoint *t)
+{
+	return t->vmx ? ARRAY_LEN(question) : 1;
+}
+
+void vtx_tracepoint_start(struct vtx_tracepoint *t)
+{
+	if (t->trigger < 0 || t->hist < 0 || t->on)
+		return;
+	t->on = trigger_write(t, 0, "");
+	for (size_t q = 1; t->on && q < questions(t); q++)
+		trigger_write(t, q, "");
+}
+
+static void tracepoint_stop(struct vtx_tracepoint *t)
+{
+	if (!t->on)
+		return;
+	for (size_t q = 0; q < questions(t); q++)
+		trigger_write(t, q, "!");
+	t->on = false;
+}
+
+void vtx_tracepoint_close(struct vtx_tracepoint *t)
+{
+	tracepoint_stop(t);
+	if (t->trigger >= 0)
+		close(t->trigger);
+	if (t->hist >= 0)
+		close(t->hist);
+}
+
+/* One section of the hist file: from its "# trigger info:" line to the next. Ours has our filter in it. */
+static void parse_section(struct vtx_hist *h, char *section, const struct vtx_tracepoint *t, size_t q)
+{
+	char row[40], *save;
+
+	snprintf(row, sizeof(row), "{ %s:", question[q].key);
+	for (char *line = strtok_r(section, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *count = strstr(line, "hitcount:"), *dropped = strstr(line, "Dropped:");
+		if (dropped)
+			h->dropped += strtoull(dropped + 8, NULL, 10);
+		if (strncmp(line, row, strlen(row)) || !count || h->n == ARRAY_LEN(h->row))
+			continue;
+		uint64_t key = strtoull(line + strlen(row), NULL, 0);
+		h->row[h->n++] = (struct vtx_hist_row){
+			.reason = q ? (uint32_t)question[q].reason : (uint32_t)key, .has_detail = q > 0, .detail = q ? key : 0,
+			.count = strtoull(count + 9, NULL, 10),
+		};
+	}
+}
+
+/* Which question a section answers: the first line repeats trigger and filter, in the kernel's words. -1: not ours. */
+static int section_question(const char *section, const struct vtx_tracepoint *t)
+{
+	size_t len = strcspn(section, "\n");
+	char head[300], key[40], pid[40];
+
+	snprintf(head, sizeof(head), "%.*s", (int)len, section);
+	snprintf(pid, sizeof(pid), "common_pid==%d ", t->tid);
+	if (!strstr(head, pid))
+		return -1;
+	for (size_t q = 0; q < questions(t); q++) {
+		snprintf(key, sizeof(key), "keys=%s:", question[q].key);
+		if (strstr(head, key))
+			return (int)q;
+	}
+	return -1;
+}
+
+static void parse(struct vtx_hist *h, char *text, const struct vtx_tracepoint *t)
+{
+	static const char mark[] = "# trigger info:";
+	char *at = strstr(text, mark);
+
+	while (at) {
+		char *next = strstr(at + 1, mark);
+		int q = section_question(at, t);
+		if (next)
+			next[-1] = 0;
+		if (q >= 0)
+			parse_section(h, at, t, (size_t)q);
+		at = next;
+	}
+}
+
+bool vtx_tracepoint_read(struct vtx_tracepoint *t, struct vtx_hist *h)
+{
+	char *text = t->on ? malloc(HIST_FILE_MAX) : NULL;
+	size_t len = 0;
+	ssize_t n = 1;
+
+	memset(h, 0, sizeof(*h));
+	while (text && n > 0 && len < HIST_FILE_MAX - 1) {
+		n = read(t->hist, text + len, HIST_FILE_MAX - 1 - len);
+		len += n > 0 ? (size_t)n : 0;
+	}
+	tracepoint_stop(t);
+	if (!text)
+		return false;
+	text[len] = 0;
+	parse(h, text, t);
+	free(text);
+	return h->n > 0;
+}
