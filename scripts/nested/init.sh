@@ -1,7 +1,8 @@
 #!/bin/busybox sh
 # init of the nested machine: loads KVM, runs the jobs of /jobs one after the other, sends the results as one bundle.
 #
-# Packed by initramfs.py as /init; /jobs has a line for each guest: number, seconds, guest file, command line (tabs between).
+# Packed by initramfs.py as /init; /jobs has a line for each guest: number, seconds, guest, memory, and where one is given its
+# command line (tabs between).
 # Lines that begin with @@ on the console (COM1) are read by machine.py. The bundle, a compressed tar of /out, goes to COM2
 # with its length and SHA-256. Everything a job leaves is in /out/NUMBER; scripts/nested/README.md says what is what.
 /bin/busybox --install -s /bin
@@ -50,20 +51,20 @@ hist_off() {
 	echo '!hist:keys=exit_reason' >$TRACE/trigger
 }
 
-job() { # number seconds guest append
-	local d=/out/$1 t=$2 guest=$3 append=$4
+job() { # number seconds guest memory append
+	local d=/out/$1 t=$2 guest=$3 mem=$4 append=$5
 	mkdir -p "$d"
 	echo "@@ job $1 up=$(up)"
 	hist_on
-	timeout -s KILL "$t" /ringlab run --backend vtx --timeout $((t - 5)) --stats "$d/stats.json" \
-		--dump-state "$d/state.txt" ${append:+--append "$append"} "$guest" >"$d/console" 2>"$d/stderr" </dev/null
+	timeout -s KILL $((t + 5)) /ringlab run --backend vtx --timeout "$t" --mem "$mem" --stats "$d/stats.json" \
+		${append:+--append "$append"} "$guest" >"$d/console" 2>"$d/stderr" </dev/null
 	echo $? >"$d/status"
 	hist_off "$d/hist"
 }
 
 tab=$(printf '\t')
-while IFS="$tab" read -r n t guest append; do
-	job "$n" "$t" "$guest" "$append" </dev/null
+while IFS="$tab" read -r n t guest mem append; do
+	job "$n" "$t" "$guest" "$mem" "$append" </dev/null
 done </jobs
 
 echo "@@ sending up=$(up)"

@@ -81,7 +81,7 @@ def stripped(path):
 
 
 def build(out, kernel, binary, guests, jobs):
-    """Writes the archive to out. guests: {name in the machine: host file}; jobs: the text of /jobs."""
+    """Writes the archive to out. guests: {path below /guests: host file}; jobs: the text of /jobs."""
     a = Archive()
     for d in ("bin", "dev", "proc", "sys", "tmp", "mod"):
         a.directory(d)

@@ -15,19 +15,29 @@ import initramfs
 from common import Failure, sha256_bytes, sha256_file
 
 FORMAT = 1
-FILES = ("stats.json", "state.txt", "console", "stderr", "status", "hist")
+FILES = ("stats.json", "console", "stderr", "status", "hist")
 
 
 class Job:
-    """One guest to run: its label (a name such as insn/cpuid), its file, its command line."""
+    """One guest to run: its label (a name of guests.cfg, or a file's), its ELF, its command line (None: guests.cfg's),
+    and its line of guests.cfg."""
 
-    def __init__(self, label, path, append):
-        self.label, self.path, self.append = label, path, append
+    def __init__(self, label, path, append, cfg=""):
+        self.label, self.path, self.append, self.cfg = label, path, append, cfg
+        self.listed = cfg.split("|")[1].strip() if cfg else ""
         self.sha256 = sha256_file(path)
 
+    def inside(self):
+        """What the machine's ringlab is given: the name, or the file's place there."""
+        return self.label if self.listed else "/guests/" + self.place()
+
+    def place(self):
+        """The ELF's path below /guests in the machine."""
+        return self.listed or f"{self.sha256[:12]}/{os.path.basename(self.path)}"
+
     def directory(self):
-        """Where the result goes below --out: the label, and the command line where there is one."""
-        name = self.label if not self.append else f"{self.label}:{self.append}"
+        """Where the result goes below --out: the label, and the command line where one was given."""
+        name = self.label if self.append is None else f"{self.label}:{self.append}"
         return re.sub(r"[^A-Za-z0-9._:=,+-]", "_", name.replace("/", "-"))
 
 
@@ -37,14 +47,14 @@ class Store:
     def __init__(self, cache, binary, linux, args, version):
         self.base = os.path.join(cache, "runs")
         self.engine, self.ept, self.version, self.linux = args.engine, int(args.ept), version, linux
-        self.timeout = args.timeout
+        self.timeout, self.mem = args.timeout, args.mem
         self.binary = binary_hash(binary)
         scripts = os.path.dirname(os.path.abspath(__file__))
         self.machine = sha256_bytes("".join(sha256_file(os.path.join(scripts, f)) for f in ("init.sh", "bochsrc.in")).encode())
 
     def key(self, job):
-        parts = (FORMAT, self.binary, self.linux.sha256, self.engine, self.version, self.ept, self.timeout, self.machine, job.sha256,
-                 job.append)
+        parts = (FORMAT, self.binary, self.linux.sha256, self.engine, self.version, self.ept, self.timeout, self.mem, self.machine,
+                 job.sha256, job.append, job.cfg)
         return sha256_bytes(json.dumps(parts).encode())
 
     def has(self, job):
@@ -72,7 +82,7 @@ class Store:
         result = {
             "guest": job.label, "append": job.append, "guest_sha256": job.sha256, "binary_sha256": self.binary,
             "kernel": self.linux.release, "kernel_sha256": self.linux.sha256, "engine": module, "emulator": self.engine,
-            "emulator_version": self.version, "ept": self.ept, "status": status, "module_parameters": facts,
+            "emulator_version": self.version, "ept": self.ept, "mem": self.mem, "status": status, "module_parameters": facts,
             "exit_reasons": histogram(files.get("hist", b"").decode("utf-8", "replace")),
             "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
@@ -94,7 +104,8 @@ class Store:
                 bad.append(f"{job.label}: no statistics came back (status {row['status']}): {first_line(target, 'stderr')}")
         write_json(os.path.join(out, "manifest.json"), {
             "format": FORMAT, "binary_sha256": self.binary, "kernel": self.linux.release, "kernel_sha256": self.linux.sha256,
-            "emulator": self.engine, "emulator_version": self.version, "ept": self.ept, "engine": row["engine"], "runs": rows,
+            "emulator": self.engine, "emulator_version": self.version, "ept": self.ept, "mem": self.mem, "engine": row["engine"],
+            "runs": rows,
             "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
         return bad
 
