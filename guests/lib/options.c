@@ -3,14 +3,14 @@
  */
 #include "hal.h"
 
-/* The text after `name` where it begins a word, or NULL. The loader puts the image's path first: that word is no option. */
+/* The text after `name` where it is a whole word or the left side of one; or NULL. The loader's first word is the image's name. */
 static const char *find(const char *name)
 {
 	size_t n = strlen(name);
 	for (const char *p = hal_cmdline(); *p;) {
 		while (*p == ' ')
 			p++;
-		if (!strncmp(p, name, n))
+		if (!strncmp(p, name, n) && (p[n] == 0 || p[n] == ' ' || p[n] == '='))
 			return p + n;
 		while (*p && *p != ' ')
 			p++;
