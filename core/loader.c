@@ -237,7 +237,7 @@ static int place_image(struct loading *l)
 	elf_version(EV_CURRENT);
 	elf = elf_memory((char *)img->file, img->file_size);
 	if (!elf)
-		return load_refuse(l, "libelf cannot read it: %s", elf_errmsg(-1));
+		return load_refuse(l, "the ELF header is damaged or cut short (libelf: %s)", elf_errmsg(-1));
 	err = place_elf(l, elf, header);
 	elf_end(elf);
 	return err;

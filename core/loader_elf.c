@@ -12,7 +12,8 @@ typedef unsigned long long ull;
 
 static int elf_check_header(struct loading *l, Elf *elf, GElf_Ehdr *eh)
 {
-	size_t entry = gelf_fsize(elf, ELF_T_PHDR, 1, EV_CURRENT);
+	unsigned class = l->img->file_size > EI_CLASS ? l->img->file[EI_CLASS] : ELFCLASSNONE;
+	size_t entry = class == ELFCLASS64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
 
 	if (elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, eh))
 		return load_refuse(l, "the ELF header is damaged or cut short (the file has %zu bytes)", l->img->file_size);
@@ -21,7 +22,7 @@ static int elf_check_header(struct loading *l, Elf *elf, GElf_Ehdr *eh)
 	if (eh->e_machine != EM_386 && eh->e_machine != EM_X86_64)
 		return load_refuse(l, "the ELF file is for machine %u, not for x86 (%d) or x86-64 (%d)", eh->e_machine, EM_386,
 			EM_X86_64);
-	if ((eh->e_machine == EM_386) != (eh->e_ident[EI_CLASS] == ELFCLASS32))
+	if (class != (eh->e_machine == EM_386 ? ELFCLASS32 : ELFCLASS64))
 		return load_refuse(l, "the ELF class (byte %d) and machine (%u) do not go together: x32 is not supported", EI_CLASS,
 			eh->e_machine);
 	if (eh->e_type != ET_EXEC)
@@ -92,15 +93,27 @@ int elf_describe(struct loading *l, Elf *elf)
 	return 0;
 }
 
+/* RAM is too small: names the segment that wants most, so that the advice is right the first time. */
+static int refuse_segment_ram(struct loading *l)
+{
+	const struct image *img = l->img;
+	unsigned most = 0;
+	char what[32];
+
+	for (unsigned i = 1; i < img->segs; i++)
+		if (img->seg[i].paddr + img->seg[i].memsz > img->seg[most].paddr + img->seg[most].memsz)
+			most = i;
+	snprintf(what, sizeof(what), "segment %u", most);
+	return load_refuse_ram(l, what, img->seg[most].paddr + img->seg[most].memsz);
+}
+
 int segment_place(struct loading *l, unsigned i)
 {
 	const struct image_segment *s = &l->img->seg[i], *o;
 	uint64_t end = s->paddr + s->memsz; /* checked not to wrap */
-	char what[32];
 
-	snprintf(what, sizeof(what), "segment %u", i);
 	if (end > l->m->size)
-		return load_refuse_ram(l, what, end);
+		return refuse_segment_ram(l);
 	if (s->paddr < HIGH_RAM && end > LOW_RAM_END)
 		return load_refuse(l, "segment %u (physical %#llx to %#llx) lies in the PC's hole between %#llx and %#llx: link it at "
 			"1 MiB or higher", i, (ull)s->paddr, (ull)end, LOW_RAM_END, HIGH_RAM);

@@ -206,7 +206,8 @@ static void vm_halt(struct vm *vm)
 		if (vm->end != END_NONE || irq_pending(vm))
 			return;
 		uint64_t next = clock_next(&vm->clock), now = clock_now(&vm->clock);
-		bool input = console_input_open(vm);
+		/* Input that the UART would not take must not keep this loop awake; Xen's console is asked by hypercall. */
+		bool input = vm->image.kind == IMAGE_XEN ? console_input_open(vm) : uart_input_wakes(vm);
 		if (next == CLOCK_NEVER && !input) {
 			vm_stop(vm, END_CRASH, 0, "the guest halted, and no timer and no input can wake it");
 			return;
