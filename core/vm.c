@@ -97,6 +97,7 @@ no_console:
 no_clock:
 	mem_fini(&vm->mem);
 no_mem:
+	interp_fini(&vm->vcpu.interp);
 	free(vm);
 	return r;
 }
@@ -114,6 +115,7 @@ void vm_destroy(struct vm *vm)
 	mem_fini(&vm->mem);
 	loader_free(&vm->image);
 	stats_fini(&vm->vcpu.stats);
+	interp_fini(&vm->vcpu.interp);
 	free(vm);
 }
 

@@ -47,6 +47,7 @@ struct cpu_state {
 	uint64_t dr[8];
 	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
 	uint64_t star, lstar, cstar, sfmask, kernel_gs_base; /* 64-bit guests only */
+	uint64_t pat, misc_enable; /* IA32_PAT (xor its reset value), IA32_MISC_ENABLE (its writable part) */
 	uint64_t tsc_offset; /* guest TSC = host TSC + tsc_offset */
 	uint8_t int_shadow;  /* INT_SHADOW_*: interrupts are blocked for one instruction */
 	uint8_t halted;      /* after HLT, until an interrupt */

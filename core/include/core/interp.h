@@ -25,18 +25,29 @@ struct interp_hooks {
 	void (*tlb_flush)(void *ctx, gva_t gva, bool all, bool global); /* INVLPG, MOV to CR3, CR0.PG, CR4 changes */
 };
 
+/* access: bit (1 << ACCESS_*) for each kind of access known to be allowed; host: NULL where the page is not RAM. */
 #define INTERP_TLB 256
-struct interp_tlb_entry { uint32_t tag; uint8_t access; gpa_t page; };
+struct interp_tlb_entry {
+	uint32_t tag; /* linear page number << 12 | 1 */
+	uint8_t access;
+	gpa_t page;
+	uint8_t *host;
+};
+
+struct interp_cache; /* decoded instructions, and the executable stubs of interp_fpu.c */
 
 struct interp {
 	struct interp_hooks hooks;
 	enum event_mech mech;  /* what events it handles are counted as: MECH_INTERP as an engine, MECH_CALLOUT for bt ... */
 	bool count;            /* false: count nothing, the caller does */
 	char why[160];
+	struct interp_cache *cache;
 	struct interp_tlb_entry tlb[INTERP_TLB];
 };
 
+/* Allocates the decode cache (released by interp_fini); without memory for it the interpreter is only slower. */
 void interp_init(struct interp *in, enum event_mech mech);
+void interp_fini(struct interp *in);
 
 /*
  * Executes one instruction at CS:EIP. A repeated string instruction runs until it ends, faults, or v->attention is set.
@@ -44,11 +55,19 @@ void interp_init(struct interp *in, enum event_mech mech);
  */
 enum interp_result interp_step(struct vcpu *v);
 
+/*
+ * Executes instructions until v->attention is set, v->irq_window is set and an interrupt can be taken, or one ends with
+ * anything but INTERP_DONE.
+ */
+enum interp_result interp_run(struct vcpu *v);
+
 /* Delivers an event through the guest's IDT (gates, privilege change, TSS stack, error code): SDM vol. 3, 6.12. */
 #define DELIVER_HW 0u       /* external interrupt */
 #define DELIVER_EXC 1u      /* exception; rip is the faulting (or, for a trap, the next) instruction */
 #define DELIVER_SOFT 2u     /* INT n, INT3, INTO: gate DPL is checked; rip is after it */
 enum interp_result interp_deliver(struct vcpu *v, uint8_t vector, unsigned how, bool has_error, uint32_t error);
+/* DELIVER_SOFT of an instruction that began at insn_eip, which is what a fault in the delivery reports; rip is after it. */
+enum interp_result interp_deliver_soft(struct vcpu *v, uint8_t vector, uint32_t insn_eip);
 
 /* Guest-virtual memory, with the guest's permissions (access: ACCESS_* of walk.h). 0, or WALK_FAULT | error code; CR2 is not set. */
 uint32_t interp_read_virt(struct vcpu *v, gva_t gva, void *buf, unsigned len, unsigned access);

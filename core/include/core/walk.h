@@ -19,6 +19,7 @@ struct walk {
 	gpa_t entry[3];      /* guest-physical addresses of the entries used, root first */
 	uint8_t levels;      /* how many of entry[] are used */
 	uint8_t entry_size;  /* 4 or 8 */
+	uint8_t written;     /* bit i: the accessed or dirty bit of entry[i] was set by this walk */
 	bool writable, user, exec, dirty, global; /* combined over levels; writable ignores CR0.WP */
 };
 

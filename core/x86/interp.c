@@ -1,0 +1,158 @@
+/*
+ * interp.c - the interpreter's loop: fetch, execute, count, single-step, and what happens when an instruction faults.
+ *
+ * interp_step is the oracle of the tests and the fallback of engines; interp_run is the same in a loop, for the backend
+ * of its own (interp_backend.c). A handler that cannot complete jumps out with step_raise, and the exception is delivered
+ * here. Read next: decode.c, step.h, deliver.c.
+ */
+#include <stdarg.h>
+#include <stdlib.h>
+#include "ops.h"
+#include "segment_private.h"
+
+#define DR6_BS 0x4000u
+
+void interp_init(struct interp *in, enum event_mech mech)
+{
+	memset(in, 0, sizeof(*in));
+	in->mech = mech;
+	in->cache = calloc(1, sizeof(*in->cache));
+	if (in->cache)
+		in->cache->fpu = fpu_stubs_create();
+}
+
+void interp_fini(struct interp *in)
+{
+	if (in->cache)
+		fpu_stubs_destroy(in->cache->fpu);
+	free(in->cache);
+	in->cache = NULL;
+}
+
+void step_init(struct step *c, struct vcpu *v)
+{
+	c->v = v;
+	c->s = &v->state;
+	c->in = &v->interp;
+	c->i = NULL;
+}
+
+_Noreturn void step_fault(struct step *c)
+{
+	longjmp(c->env, 1);
+}
+
+_Noreturn void step_raise(struct step *c, uint8_t vector, bool has_error, uint32_t error)
+{
+	c->fault = (struct fault){ vector, has_error, error };
+	step_fault(c);
+}
+
+_Noreturn void step_crash(struct step *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(c->in->why, sizeof(c->in->why), fmt, ap);
+	va_end(ap);
+	c->fault.vector = FAULT_CRASH;
+	step_fault(c);
+}
+
+/* The exception that ended an instruction; EIP is still at it. */
+static enum interp_result deliver_fault(struct step *c)
+{
+	if (c->fault.vector == FAULT_CRASH)
+		return INTERP_CRASH;
+	return interp_deliver(c->v, c->fault.vector, DELIVER_EXC, c->fault.has_error, c->fault.error);
+}
+
+/* An instruction of a sensitive kind counts once it has completed, at its whole cost. */
+static void execute_counted(struct step *c)
+{
+	struct stats *st = &c->v->stats;
+	uint64_t t0 = __rdtsc();
+
+	c->i->fn(c);
+	if (c->kind != KIND_NONE && stat_begin(st, c->kind, c->in->mech))
+		stat_sample(st, c->kind, c->in->mech, GVA(c->eip), t0, __rdtsc());
+}
+
+static enum interp_result single_step_trap(struct step *c)
+{
+	c->s->dr[6] |= DR6_BS;
+	return interp_deliver(c->v, VEC_DB, DELIVER_EXC, false, 0);
+}
+
+/* Checks that hold for whole runs of instructions: what this interpreter does not do at all. */
+static void refuse_modes(struct step *c)
+{
+	if (!(c->s->cr0 & CR0_PE))
+		step_crash(c, "real mode at eip %#x: the interpreter runs protected mode only", c->eip);
+	if ((c->s->efer & EFER_LMA) || (c->s->rflags & FL_VM))
+		step_crash(c, "%s mode at eip %#x: the interpreter runs 32-bit protected mode only",
+			c->s->efer & EFER_LMA ? "long" : "virtual-8086", c->eip);
+}
+
+static inline enum interp_result step_one(struct step *c)
+{
+	struct cpu_state *s = c->s;
+	unsigned cpl = CPL(s);
+
+	c->eip = (uint32_t)s->rip;
+	c->user = cpl == 3 ? ACCESS_USER : 0;
+	c->align = cpl == 3 && (s->rflags & FL_AC) && (s->cr0 & CR0_AM);
+	c->trap = s->rflags & FL_TF;
+	c->result = INTERP_DONE;
+	if (unlikely(!(s->cr0 & CR0_PE)) || unlikely(s->efer & EFER_LMA) || unlikely(s->rflags & FL_VM))
+		refuse_modes(c);
+	c->i = insn_fetch(c);
+	c->next = c->eip + c->i->len;
+	if (unlikely(!(s->seg[S_CS].attr & SEG_DB)))
+		c->next &= 0xffff;
+	c->kind = c->i->kind;
+	s->int_shadow = 0;
+	s->rflags &= ~(uint64_t)FL_RF;
+	if (unlikely(c->kind != KIND_NONE || c->i->late) && c->in->count)
+		execute_counted(c);
+	else
+		c->i->fn(c);
+	s->rip = c->next;
+	if (unlikely(c->trap) && !(s->int_shadow & INT_SHADOW_MOVSS))
+		return single_step_trap(c);
+	return c->result;
+}
+
+enum interp_result interp_step(struct vcpu *v)
+{
+	struct step c;
+
+	step_init(&c, v);
+	if (_setjmp(c.env))
+		return deliver_fault(&c);
+	return step_one(&c);
+}
+
+static bool window_open(const struct vcpu *v)
+{
+	return v->irq_window && (v->state.rflags & FL_IF) && !v->state.int_shadow;
+}
+
+enum interp_result interp_run(struct vcpu *v)
+{
+	enum interp_result r;
+	struct step c;
+
+	step_init(&c, v);
+	if (_setjmp(c.env)) {
+		r = deliver_fault(&c);
+		if (r != INTERP_DONE)
+			return r;
+	}
+	do {
+		if (unlikely(v->attention) || unlikely(window_open(v)))
+			return INTERP_DONE;
+		r = step_one(&c);
+	} while (likely(r == INTERP_DONE));
+	return r;
+}
