@@ -16,7 +16,7 @@ if [ "${2:-}" != "" ]; then # one guest, called below: DIR NAME
 	[ $status = 1 ] || wrong="status $status instead of 1"
 	case $name in
 	hello) grep -q '^hello from a native guest$' <<<"$out" && grep -q '^MEM kib=1[56][0-9]* ' <<<"$out" || wrong="$wrong; text" ;;
-	nano) [ "$(grep -c '^NANO [a-z-]* n=[0-9]* first=[0-9]* steady=[0-9]*$' <<<"$out")" -ge 20 ] || wrong="$wrong; cells" ;;
+	nano) [ "$(grep -c '^NANO [a-z0-9-]* n=[0-9]* first=[0-9]* steady=[0-9]*$' <<<"$out")" -ge 20 ] || wrong="$wrong; cells" ;;
 	*) [ "$(tail -n 1 <<<"$out")" = OK ] && grep -q '^SAW ' <<<"$out" || wrong="$wrong; no OK" ;;
 	esac
 	[ -z "$wrong" ] && exit 0
