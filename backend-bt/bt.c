@@ -24,7 +24,8 @@ AT(table, HOT_TABLE);
 AT(attention, HOT_ATTENTION);
 AT(fpu, HOT_FPU);
 AT(mxcsr, HOT_MXCSR);
-_Static_assert(offsetof(struct cpu_state, gpr) == STATE_GPR && offsetof(struct cpu_state, fx) == STATE_FX, "bt_asm.h");
+AT(fx, HOT_FX);
+_Static_assert(offsetof(struct cpu_state, gpr) == STATE_GPR, "bt_asm.h");
 _Static_assert(offsetof(struct cpu_state, fx) % 16 == 0, "fxsave needs it");
 
 #define FL_HOST (FL_ARITH | FL_DF) /* what lives in the host's EFLAGS */
@@ -300,6 +301,7 @@ static void hot_init(struct bt *b)
 	__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
 	h->state = &b->v->state;
 	h->bt = b;
+	h->fx = b->v->state.fx;
 	h->attention = &b->v->attention;
 	h->mxcsr = mxcsr;
 	for (unsigned i = 0; i < TH_COUNT; i++)

@@ -20,10 +20,10 @@
 #define HOT_ATTENTION (72 - HOT_SIZE)
 #define HOT_FPU       (80 - HOT_SIZE)
 #define HOT_MXCSR     (84 - HOT_SIZE)
+#define HOT_FX        (88 - HOT_SIZE)
 
 /* struct cpu_state */
 #define STATE_GPR 0
-#define STATE_FX  496
 
 #define LEAVE_KICK    1
 #define LEAVE_CALLOUT 2

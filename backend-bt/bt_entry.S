@@ -35,7 +35,8 @@ bt_resume_start:
 	mov HOT_STATE(%r14), %r8
 	cmpb $0, HOT_FPU(%r14)
 	je 1f
-	fxrstor STATE_FX(%r8)
+	mov HOT_FX(%r14), %r9
+	fxrstor (%r9)
 1:	pushq HOT_HFLAGS(%r14)
 	popfq
 	mov HOT_TABLE(%r14), %r12
@@ -62,10 +63,10 @@ bt_leave_kick:
 	.globl bt_fault_exit
 	.hidden bt_fault_exit
 bt_fault_exit:
-	mov HOT_STATE(%r14), %r8
 	cmpb $0, HOT_FPU(%r14)
 	je 1f
-	fxsave STATE_FX(%r8)
+	mov HOT_FX(%r14), %r8
+	fxsave (%r8)
 	fninit
 	ldmxcsr HOT_MXCSR(%r14)
 1:	mov $LEAVE_FAULT, %eax
@@ -109,7 +110,8 @@ bt_callout_common:
 	jnz bt_resume_start
 	mov $LEAVE_CALLOUT, %eax
 	jmp bt_leave
-2:	fxsave STATE_FX(%r11)
+2:	mov HOT_FX(%r14), %r11
+	fxsave (%r11)
 	fninit
 	ldmxcsr HOT_MXCSR(%r14)
 	jmp 1b

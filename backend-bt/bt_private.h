@@ -45,8 +45,9 @@ struct bt_hot {
 	volatile uint8_t *attention;
 	uint32_t fpu;      /* guest FPU state lives in the host's registers while translated code runs */
 	uint32_t mxcsr;    /* the host's own */
+	uint8_t *fx;       /* state->fx */
 	uint64_t thunk[32];
-	uint8_t pad[40];
+	uint8_t pad[32];
 	/* within an 8-bit displacement */
 	uint32_t vif;      /* the virtual IF: 0 or FL_IF */
 	uint32_t vrest;    /* the other virtual flags, with the host's own IF subtracted: what PUSHF adds */
