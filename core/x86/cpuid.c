@@ -65,8 +65,8 @@ static struct cpuid_regs extended(uint32_t leaf, bool long_mode)
 		return (struct cpuid_regs){ 0, 0, long_mode ? X_LAHF : 0, X_NX | (long_mode ? X_LM | X_SYSCALL : 0) };
 	case 0x80000002: case 0x80000003: case 0x80000004:
 		return brand(leaf - 0x80000002);
-	case 0x80000008:
-		return (struct cpuid_regs){ long_mode ? 36 | 48 << 8 : 36 | 32 << 8, 0, 0, 0 };
+	case 0x80000008: /* no linear width without long mode: KVM refuses one of 32 (QEMU leaves it out too) */
+		return (struct cpuid_regs){ long_mode ? 36 | 48 << 8 : 36, 0, 0, 0 };
 	default:
 		return (struct cpuid_regs){ 0, 0, 0, 0 };
 	}
