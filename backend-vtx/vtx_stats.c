@@ -174,26 +174,61 @@ static enum event_kind cr_kind(uint64_t qualification)
 	return (qualification & 15) == 3 && (qualification >> 4 & 3) == 0 ? EV_CR3_WRITE : EV_CR_WRITE;
 }
 
-/* VMX reasons that mean several kinds of event are split by what the tracepoint says further. */
-static void collect_split(struct vcpu *v, const struct vtx_reason *r, const struct vtx_hist *h, uint64_t guest_faults)
+/* Whether one of the further questions of vtx_tracepoint.c told the exits of this reason apart. */
+static bool is_split(const struct vtx_hist *h, uint32_t reason)
+{
+	for (unsigned i = 0; i < h->n; i++)
+		if (h->row[i].reason == reason && h->row[i].has_detail)
+			return true;
+	return false;
+}
+
+static void collect_cr(struct vcpu *v, const struct vtx_hist *h, uint32_t reason)
+{
+	for (unsigned i = 0; i < h->n; i++)
+		if (h->row[i].reason == reason && h->row[i].has_detail)
+			kvm_alone(v, cr_kind(h->row[i].detail), reason, h->row[i].count);
+}
+
+/* With shadow paging KVM takes every #PF: those of the guest's own making it reflects, the others fill its tables. */
+static void collect_exceptions(struct vcpu *v, const struct vtx_hist *h, uint32_t reason, uint64_t guest_faults)
 {
 	uint64_t faults = 0;
 
 	for (unsigned i = 0; i < h->n; i++) {
 		const struct vtx_hist_row *row = &h->row[i];
-		if (row->reason != r->number || !row->has_detail)
+		if (row->reason != reason || !row->has_detail)
 			continue;
-		if (r->number == 28)
-			kvm_alone(v, cr_kind(row->detail), r->number, row->count);
-		else if ((row->detail & 0xff) == VEC_PF)
+		if ((row->detail & 0xff) == VEC_PF)
 			faults += row->count;
 		else
-			kvm_alone(v, EV_EXCEPTION, r->number, row->count);
+			kvm_alone(v, EV_EXCEPTION, reason, row->count);
 	}
-	/* With shadow paging KVM takes every #PF: those of the guest's own making it reflects, the others fill its tables. */
 	uint64_t reflected = guest_faults < faults ? guest_faults : faults;
-	kvm_alone(v, EV_PAGE_FAULT, r->number, reflected);
-	kvm_alone(v, EV_SHADOW_FILL, r->number, faults - reflected);
+	kvm_alone(v, EV_PAGE_FAULT, reason, reflected);
+	kvm_alone(v, EV_SHADOW_FILL, reason, faults - reflected);
+}
+
+/* SVM has one code for both, and says in EXITINFO1 which: those that did not reach us are KVM's. */
+static void collect_msr(struct vcpu *v, const struct vtx_hist *h, uint32_t reason)
+{
+	for (unsigned i = 0; i < h->n; i++) {
+		const struct vtx_hist_row *row = &h->row[i];
+		enum event_kind k = row->detail ? EV_MSR_WRITE : EV_MSR_READ;
+		uint64_t ours = vtx_vcpu(v)->exits_seen[k];
+		if (row->reason == reason && row->has_detail)
+			kvm_alone(v, k, reason, row->count > ours ? row->count - ours : 0);
+	}
+}
+
+static void collect_split(struct vcpu *v, const struct vtx_hist *h, uint32_t reason, uint64_t guest_faults)
+{
+	if (reason == 0)
+		collect_exceptions(v, h, reason, guest_faults);
+	else if (reason == 28)
+		collect_cr(v, h, reason);
+	else
+		collect_msr(v, h, reason);
 }
 
 static uint64_t hist_total(const struct vtx_hist *h, uint32_t reason)
@@ -233,8 +268,8 @@ static void collect_hist(struct vcpu *v, const struct vtx_hist *h, uint64_t gues
 		all += row->count;
 		snprintf(name, sizeof(name), "exit_reason.%u", row->reason);
 		stat_note(&v->stats, name, row->count);
-		if (c->engine == ENGINE_INTEL && (row->reason == 28 || row->reason == 0))
-			collect_split(v, r, h, guest_faults);
+		if (is_split(h, row->reason))
+			collect_split(v, h, row->reason, guest_faults);
 		else
 			kvm_alone(v, r ? r->kind : EV_OTHER, row->reason, alone(c, h, row->reason, row->count));
 	}

@@ -1,8 +1,8 @@
 /*
  * vtx_tracepoint.c - the kernel counts this thread's VM exits by reason: a histogram trigger at kvm:kvm_exit.
  *
- * (Linux: Documentation/trace/histogram.rst.) Three triggers, all filtered on our thread: totals by exit reason, the
- * qualification of control-register accesses, and the vector of exceptions. They cost a hash update per exit, are set
+ * (Linux: Documentation/trace/histogram.rst.) Three triggers, all filtered on our thread: totals by exit reason, and on
+ * VMX the qualification of control-register accesses and the vector of exceptions (on SVM: whether an MSR was written). They cost a hash update per exit, are set
  * when the run starts and removed when it is read. Where tracefs may not be written there is a sentence instead.
  */
 #include <errno.h>
@@ -17,9 +17,12 @@
 
 static const char *const tracefs[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
 
-/* What is asked: the key, and the reason it is asked for (-1: all of them). */
-static const struct { const char *key; int reason; } question[] = {
+/* What is asked: the key, and the reason it is asked for (-1: all of them). VMX and SVM number their reasons differently. */
+#define QUESTIONS 3
+static const struct { const char *key; int reason; } vmx_question[QUESTIONS] = {
 	{ "exit_reason", -1 }, { "info1", 28 }, { "intr_info", 0 },
+}, svm_question[QUESTIONS] = {
+	{ "exit_reason", -1 }, { "info1", 0x7c }, { 0 },
 };
 
 void vtx_tracepoint_open(struct vtx_tracepoint *t, enum vtx_engine engine)
@@ -37,27 +40,28 @@ void vtx_tracepoint_open(struct vtx_tracepoint *t, enum vtx_engine engine)
 	}
 }
 
-/* One trigger, as tracefs takes it: "!" before it removes it. Returns its length. */
-static int trigger_text(const struct vtx_tracepoint *t, size_t q, const char *prefix, char *text, size_t n)
+static const char *question_key(const struct vtx_tracepoint *t, size_t q)
 {
-	char only[40] = "";
-
-	if (question[q].reason >= 0)
-		snprintf(only, sizeof(only), "exit_reason==%d&&", question[q].reason);
-	return snprintf(text, n, "%shist:keys=%s if %scommon_pid==%d", prefix, question[q].key, only, t->tid);
+	return t->vmx ? vmx_question[q].key : svm_question[q].key;
 }
 
+static int question_reason(const struct vtx_tracepoint *t, size_t q)
+{
+	return t->vmx ? vmx_question[q].reason : svm_question[q].reason;
+}
+
+/* Sets one trigger, as tracefs takes it; "!" before it removes it. */
 static bool trigger_write(const struct vtx_tracepoint *t, size_t q, const char *prefix)
 {
-	char text[128];
-	int n = trigger_text(t, q, prefix, text, sizeof(text));
+	char text[128], only[40] = "";
+	int n;
 
+	if (!question_key(t, q))
+		return true;
+	if (question_reason(t, q) >= 0)
+		snprintf(only, sizeof(only), "exit_reason==%d&&", question_reason(t, q));
+	n = snprintf(text, sizeof(text), "%shist:keys=%s if %scommon_pid==%d", prefix, question_key(t, q), only, t->tid);
 	return write(t->trigger, text, (size_t)n) == n;
-}
-
-static size_t questions(const struct vtx_tracepoint *t)
-{
-	return t->vmx ? ARRAY_LEN(question) : 1;
 }
 
 void vtx_tracepoint_start(struct vtx_tracepoint *t)
@@ -65,15 +69,13 @@ void vtx_tracepoint_start(struct vtx_tracepoint *t)
 	if (t->trigger < 0 || t->hist < 0 || t->on)
 		return;
 	t->on = trigger_write(t, 0, "");
-	for (size_t q = 1; t->on && q < questions(t); q++)
-		trigger_write(t, q, "");
+	for (size_t q = 1; t->on && q < QUESTIONS; q++)
+		trigger_write(t, q, ""); /* without it, exits of that reason are simply not told apart */
 }
 
 static void tracepoint_stop(struct vtx_tracepoint *t)
 {
-	if (!t->on)
-		return;
-	for (size_t q = 0; q < questions(t); q++)
+	for (size_t q = 0; t->on && q < QUESTIONS; q++)
 		trigger_write(t, q, "!");
 	t->on = false;
 }
@@ -92,7 +94,7 @@ static void parse_section(struct vtx_hist *h, char *section, const struct vtx_tr
 {
 	char row[40], *save;
 
-	snprintf(row, sizeof(row), "{ %s:", question[q].key);
+	snprintf(row, sizeof(row), "{ %s:", question_key(t, q));
 	for (char *line = strtok_r(section, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		char *count = strstr(line, "hitcount:"), *dropped = strstr(line, "Dropped:");
 		if (dropped)
@@ -101,7 +103,7 @@ static void parse_section(struct vtx_hist *h, char *section, const struct vtx_tr
 			continue;
 		uint64_t key = strtoull(line + strlen(row), NULL, 0);
 		h->row[h->n++] = (struct vtx_hist_row){
-			.reason = q ? (uint32_t)question[q].reason : (uint32_t)key, .has_detail = q > 0, .detail = q ? key : 0,
+			.reason = q ? (uint32_t)question_reason(t, q) : (uint32_t)key, .has_detail = q > 0, .detail = q ? key : 0,
 			.count = strtoull(count + 9, NULL, 10),
 		};
 	}
@@ -117,8 +119,8 @@ static int section_question(const char *section, const struct vtx_tracepoint *t)
 	snprintf(pid, sizeof(pid), "common_pid==%d ", t->tid);
 	if (!strstr(head, pid))
 		return -1;
-	for (size_t q = 0; q < questions(t); q++) {
-		snprintf(key, sizeof(key), "keys=%s:", question[q].key);
+	for (size_t q = 0; q < QUESTIONS && question_key(t, q); q++) {
+		snprintf(key, sizeof(key), "keys=%s:", question_key(t, q));
 		if (strstr(head, key))
 			return (int)q;
 	}
