@@ -85,7 +85,25 @@ static const json_t *event_row(const json_t *col, const char *kind, unsigned k)
 	return NULL;
 }
 
-static void print_event(FILE *out, const json_t *e)
+/*
+ * How a column's count of a kind stands to its own guest's truth: '=' equal, '*' not, ' ' nothing to compare. The
+ * columns' guests may be different builds, so the truth of one says nothing about another.
+ */
+static char truth_mark(const json_t *col, const char *kind)
+{
+	json_t *t = json_object_get(json_object_get(col, "truth"), kind), *e;
+	long long total = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(col, "events"), i, e)
+		if (!strcmp(str(e, "kind"), kind))
+			total += json_integer_value(json_object_get(e, "count"));
+	if (!json_is_integer(t) || !total)
+		return ' ';
+	return total == json_integer_value(t) ? '=' : '*';
+}
+
+static void print_event(FILE *out, const json_t *e, char mark)
 {
 	char cost[24] = "-", how[32] = "";
 
@@ -97,11 +115,11 @@ static void print_event(FILE *out, const json_t *e)
 	if (json_is_object(cycles))
 		snprintf(cost, sizeof(cost), "%lld", (long long)json_integer_value(json_object_get(cycles, "median")));
 	if (json_is_object(hw))
-		snprintf(how, sizeof(how), "%s#%lld%s", strcmp(str(e, "handled_by"), "kvm") ? "" : "k",
-			(long long)json_integer_value(json_object_get(hw, "number")), "");
+		snprintf(how, sizeof(how), "%s#%lld", strcmp(str(e, "handled_by"), "kvm") ? "" : "k",
+			(long long)json_integer_value(json_object_get(hw, "number")));
 	else
 		snprintf(how, sizeof(how), "%s", mech_short(str(e, "mechanism")));
-	fprintf(out, " |%8lld %-6s %6s", (long long)json_integer_value(json_object_get(e, "count")), how, cost);
+	fprintf(out, " |%8lld%c%-6s %6s", (long long)json_integer_value(json_object_get(e, "count")), mark, how, cost);
 }
 
 static void print_kind(FILE *out, const json_t *columns, const char *kind)
@@ -127,7 +145,7 @@ static void print_kind(FILE *out, const json_t *columns, const char *kind)
 		else
 			fprintf(out, "%9lld", truth);
 		json_array_foreach(columns, i, col)
-			print_event(out, event_row(col, kind, k));
+			print_event(out, event_row(col, kind, k), k ? ' ' : truth_mark(col, kind));
 		fputc('\n', out);
 	}
 }
@@ -205,6 +223,8 @@ void table_print(FILE *out, const json_t *comparison)
 	for (int k = 0; k < EV_COUNT; k++)
 		print_kind(out, columns, event_kind_name[k]);
 	print_cells(out, columns);
-	fprintf(out, "\nhow: exit/#N = VM exit (hardware reason N; k#N: KVM handled it alone), trap = host signal, call = callout from\n"
+	fprintf(out, "\ntruth = what the guest of the first column counted itself; = and *: a column's count over all its rows equals, or does\n"
+		"not equal, its own guest's. A count without either is of an event that only the VMM knows.\n");
+	fprintf(out, "how: #N = VM exit with hardware reason N (k#N: KVM handled it alone), trap = host signal, call = callout from\n"
 		"translated code, hyper = hypercall, inline/native = never left the guest. median = TSC cycles spent in the VMM.\n");
 }
