@@ -6,6 +6,7 @@
  */
 #include "core/interp.h"
 #include "core/vm.h"
+#include "interp_rules.h"
 
 static const char *interp_probe(char *engine, size_t n)
 {
@@ -49,7 +50,10 @@ static void fill_exit(struct vcpu *v, enum interp_result r, struct exit *e)
 	case INTERP_HLT: e->reason = EXIT_HLT; break;
 	case INTERP_SHUTDOWN: e->reason = EXIT_SHUTDOWN; break;
 	case INTERP_CRASH: exit_crash(e, GVA(v->state.rip), "%s", v->interp.why); break;
-	default: e->reason = v->attention ? EXIT_KICK : EXIT_IRQ_WINDOW; break;
+	default:
+		e->reason = v->attention ? EXIT_KICK : EXIT_IRQ_WINDOW;
+		stat_count(&v->stats, v->attention ? EV_KICK : EV_IRQ_WINDOW, MECH_INTERP);
+		break;
 	}
 }
 
@@ -82,18 +86,12 @@ static void interp_kick(struct vcpu *v, void *ucontext)
 	v->attention = 1;
 }
 
-#define ROW(m, k, fn, f, g) RULE(m, NULL, k, INTERP, fn, "core/x86/" f, g, "interpreted by the book")
-
-static const struct backend_rule rules[] = {
-	ROW("cpuid", CPUID, op_cpuid, "interp_system.c", "insn/cpuid"),
-};
-
 const struct backend_ops interp_backend;
 const struct backend_ops interp_backend = {
 	.name = "interp",
 	.title = "reference interpreter",
-	.rules = rules,
-	.rule_count = ARRAY_LEN(rules),
+	.rules = interp_rules,
+	.rule_count = INTERP_RULES,
 	.probe = interp_probe,
 	.vm_init = interp_vm_init,
 	.vm_fini = interp_vm_fini,

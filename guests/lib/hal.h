@@ -120,6 +120,7 @@ int trap_try(struct fault *f, void (*fn)(void *arg), void *arg);
  * USER_CODE. Interrupts are off afterwards.
  */
 uint32_t user_run(void (*fn)(uint32_t arg), uint32_t arg);
+uint32_t user_run_flags(void (*fn)(uint32_t arg), uint32_t arg, uint32_t eflags); /* the same with these EFLAGS */
 #define SYSCALL_VECTOR 0x80
 enum { SYSCALL_NULL, SYSCALL_EXIT };
 /* From USER_CODE only. The kernel's handler counts SYSCALL_ENTRY and USER_RETURN. */

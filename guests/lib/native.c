@@ -107,6 +107,7 @@ void hal_start(uint32_t magic, uint32_t info)
 {
 	multiboot = (const struct multiboot_info *)info;
 	tables_init();
+	pic_mask(0xffff);  /* firmware may have left a timer running on vectors that are exceptions here */
 	outb(COM1 + 1, 0); /* no UART interrupts */
 	outb(COM1 + 3, 3); /* 8N1 */
 	if (magic != 0x2BADB002) {
@@ -145,11 +146,16 @@ uint32_t trap_cr2(void)
 
 uint32_t user_run(void (*fn)(uint32_t arg), uint32_t arg)
 {
+	return user_run_flags(fn, arg, 0x202);
+}
+
+uint32_t user_run_flags(void (*fn)(uint32_t arg), uint32_t arg, uint32_t eflags)
+{
 	uint32_t *sp = (uint32_t *)(user_stack + USER_STACK_SIZE);
 	*--sp = arg;
 	*--sp = 0; /* a return address: fn must not return */
 	if (!context_save(&user_context))
-		user_enter((uint32_t)fn, (uint32_t)sp, 0x202);
+		user_enter((uint32_t)fn, (uint32_t)sp, eflags);
 	return user_result;
 }
 
@@ -206,6 +212,31 @@ void timer_stop(void)
 {
 	pic_mask(0xffff);
 	outb(0x43, 0x30); /* mode 0, no count: silent */
+}
+
+/*
+ * An interrupt that is pending at once and comes once: the UART's "transmitter empty", which it raises when it is enabled
+ * (PC16550D data sheet, 8.6). IRQ 4. fn gets the frame, for its EIP.
+ */
+static void (*uart_fn)(struct trap_frame *f);
+
+static bool uart_irq(struct trap_frame *f)
+{
+	inb(COM1 + 2); /* the identification read takes the cause away */
+	outb(COM1 + 1, 0);
+	outb(0x20, 0x20);
+	uart_fn(f);
+	return true;
+}
+
+void irq_raise(void (*fn)(struct trap_frame *f))
+{
+	uart_fn = fn;
+	trap_set(IRQ_BASE + 4, uart_irq);
+	pic_init();
+	pic_mask(0xffff & ~(1u << 4));
+	outb(COM1 + 4, 0x0b); /* OUT2 connects the UART to the controller */
+	outb(COM1 + 1, 2);
 }
 
 static uint32_t *entry_of(const void *va)

@@ -43,6 +43,8 @@ uint64_t gdt_entry(uint32_t base, uint32_t limit, uint8_t access, uint8_t gran);
 void gdt_set(uint16_t sel, uint64_t descriptor); /* a plain store to memory */
 void idt_set(uint8_t vector, uint16_t sel, void (*entry)(void), uint8_t access); /* access: 0x8e, 0xee, 0x8f, 0x85 ... */
 void pic_mask(uint16_t mask); /* bit n masks IRQ n */
+void irq_raise(void (*fn)(struct trap_frame *f)); /* makes one interrupt pending now: IRQ 4, from the UART */
+extern void vector_other(void); /* an entry that counts and returns to the same level */
 /* Multiboot's information structure, as far as we read it. */
 struct multiboot_info {
 	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4], mmap_length, mmap_addr;

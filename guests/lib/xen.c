@@ -125,11 +125,16 @@ uint32_t trap_cr2(void)
 
 uint32_t user_run(void (*fn)(uint32_t arg), uint32_t arg)
 {
+	return user_run_flags(fn, arg, 0x202);
+}
+
+uint32_t user_run_flags(void (*fn)(uint32_t arg), uint32_t arg, uint32_t eflags)
+{
 	uint32_t *sp = (uint32_t *)(user_stack + USER_STACK_SIZE);
 	*--sp = arg;
 	*--sp = 0; /* a return address: fn must not return */
 	if (!context_save(&user_context))
-		user_enter((uint32_t)fn, (uint32_t)sp, 0x202);
+		user_enter((uint32_t)fn, (uint32_t)sp, eflags);
 	return user_result;
 }
 

@@ -1,0 +1,165 @@
+/*
+ * bt_emit.h - bytes of host code: the few forms that the translator writes itself.
+ *
+ * Registers are numbered as in ModRM with REX (0..15). Only forms that leave the flags alone are here, but for the
+ * few whose name says otherwise. bt_rewrite.c uses these for guest operands, bt_flow.c for branches.
+ */
+#pragma once
+#include "bt_private.h"
+
+enum { H_RAX, H_RCX, H_RDX, H_RBX, H_RSP, H_RBP, H_RSI, H_RDI, H_R8, H_R9, H_R10, H_R11, H_R12, H_R13, H_R14, H_R15,
+	H_NONE = 0xff };
+
+#define H_WIN H_R13    /* the window's base */
+#define H_WIN_HI H_R11 /* the window's base + 4 GiB */
+#define H_ESP H_R15    /* the guest's ESP */
+#define H_TABLE H_R12
+
+/* The host register that holds a guest general register. */
+static inline uint8_t host_reg(unsigned guest) { return guest == R_ESP ? H_ESP : (uint8_t)guest; }
+
+#define TR_JUMPS (BT_BLOCK_INSNS * 2 + 2)
+
+/* A translation in progress. */
+struct tr {
+	struct bt *b;
+	uint8_t *p;            /* where the next byte goes */
+	uint8_t *start, *body; /* body: the end of the instructions' code */
+	uint32_t eip, next;    /* of the current guest instruction, and after it */
+	uint32_t first;        /* the block's */
+	unsigned n;
+	bool end;              /* the block ends here */
+	bool after_sti;
+	uint16_t flags;        /* IM_* of the current instruction */
+	struct imap map[BT_BLOCK_INSNS];
+	uint32_t guest[BT_BLOCK_INSNS];
+	struct { uint8_t *site; uint32_t target; } jump[TR_JUMPS];
+	unsigned jumps;
+	uint32_t site;         /* SITE_* of the current instruction */
+	const uint8_t *bytes;
+	ZydisDecodedInstruction d;
+	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+};
+
+/* A host memory operand: [base + index + disp], scale 1. */
+struct ea {
+	uint8_t base, index; /* index H_NONE: none */
+	int32_t disp;
+};
+
+static inline void e1(struct tr *t, unsigned b) { *t->p++ = (uint8_t)b; }
+static inline void e2(struct tr *t, unsigned a, unsigned b) { e1(t, a); e1(t, b); }
+static inline void e3(struct tr *t, unsigned a, unsigned b, unsigned c) { e2(t, a, b); e1(t, c); }
+static inline void e4(struct tr *t, uint32_t v) { memcpy(t->p, &v, 4); t->p += 4; }
+static inline void e8(struct tr *t, uint64_t v) { memcpy(t->p, &v, 8); t->p += 8; }
+
+static inline uint8_t ea_rex(const struct ea *a, unsigned reg)
+{
+	return (uint8_t)((reg & 8) >> 1 | (a->index != H_NONE && (a->index & 8) ? 2 : 0) | (a->base & 8 ? 1 : 0));
+}
+
+/* ModRM, SIB and displacement. */
+static inline void emit_modrm(struct tr *t, unsigned reg, const struct ea *a)
+{
+	bool sib = a->index != H_NONE || (a->base & 7) == 4;
+	unsigned mod = a->disp == 0 && (a->base & 7) != 5 ? 0 : a->disp >= -128 && a->disp < 128 ? 1 : 2;
+
+	e1(t, mod << 6 | (reg & 7) << 3 | (sib ? 4u : a->base & 7u));
+	if (sib)
+		e1(t, (a->index == H_NONE ? 4u : a->index & 7u) << 3 | (a->base & 7u));
+	if (mod == 1)
+		e1(t, (uint8_t)a->disp);
+	else if (mod == 2)
+		e4(t, (uint32_t)a->disp);
+}
+
+/* op reg, [ea] with a one-byte opcode; w: 64-bit. */
+static inline void emit_op_ea(struct tr *t, unsigned op, unsigned reg, const struct ea *a, bool w)
+{
+	unsigned rex = ea_rex(a, reg) | (w ? 8u : 0u);
+
+	if (rex)
+		e1(t, 0x40 | rex);
+	e1(t, op);
+	emit_modrm(t, reg, a);
+}
+
+static inline void emit_load(struct tr *t, unsigned reg, const struct ea *a) { emit_op_ea(t, 0x8b, reg, a, false); }
+static inline void emit_store(struct tr *t, unsigned reg, const struct ea *a) { emit_op_ea(t, 0x89, reg, a, false); }
+static inline void emit_lea32(struct tr *t, unsigned reg, const struct ea *a) { emit_op_ea(t, 0x8d, reg, a, false); }
+static inline void emit_lea64(struct tr *t, unsigned reg, const struct ea *a) { emit_op_ea(t, 0x8d, reg, a, true); }
+
+static inline void emit_store_imm(struct tr *t, const struct ea *a, uint32_t imm)
+{
+	emit_op_ea(t, 0xc7, 0, a, false);
+	e4(t, imm);
+}
+
+static inline void emit_mov32(struct tr *t, unsigned dst, unsigned src)
+{
+	unsigned rex = (src & 8) >> 1 | (dst & 8) >> 3;
+
+	if (rex)
+		e1(t, 0x40 | rex);
+	e2(t, 0x89, 0xc0 | (src & 7) << 3 | (dst & 7));
+}
+
+static inline void emit_mov64(struct tr *t, unsigned dst, unsigned src)
+{
+	e3(t, 0x48 | (src & 8) >> 1 | (dst & 8) >> 3, 0x89, 0xc0 | (src & 7) << 3 | (dst & 7));
+}
+
+static inline void emit_imm32(struct tr *t, unsigned dst, uint32_t imm)
+{
+	if (dst & 8)
+		e1(t, 0x41);
+	e1(t, 0xb8 | (dst & 7));
+	e4(t, imm);
+}
+
+static inline void emit_imm64(struct tr *t, unsigned dst, uint64_t imm)
+{
+	e2(t, 0x48 | (dst & 8) >> 3, 0xb8 | (dst & 7));
+	e8(t, imm);
+}
+
+static inline struct ea ea_hot(int off) { return (struct ea){ H_R14, H_NONE, off }; }
+/* [window + guest register + disp] */
+static inline struct ea ea_win(unsigned host, int32_t disp) { return (struct ea){ (uint8_t)host, H_WIN, disp }; }
+
+static inline void emit_call_hot(struct tr *t, int off)
+{
+	struct ea a = ea_hot(off);
+
+	emit_op_ea(t, 0xff, 2, &a, false);
+}
+
+/* esp += delta */
+static inline void emit_esp_add(struct tr *t, int32_t delta)
+{
+	struct ea a = { H_ESP, H_NONE, delta };
+
+	emit_lea32(t, H_ESP, &a);
+}
+
+/* A 32-bit relative jump (cc 0..15, or -1: unconditional) to a guest address, resolved when the block is finished. */
+static inline void emit_jump(struct tr *t, int cc, uint32_t target)
+{
+	if (cc < 0)
+		e1(t, 0xe9);
+	else
+		e2(t, 0x0f, 0x80 | (unsigned)cc);
+	assert(t->jumps < TR_JUMPS);
+	t->jump[t->jumps].site = t->p;
+	t->jump[t->jumps++].target = target;
+	e4(t, 0);
+}
+
+/* bt_rewrite.c */
+bool rewrite(struct tr *t);               /* everything but control flow; false: not translated */
+bool rewrite_ea(struct tr *t, const ZydisDecodedOperand *op, struct ea *out);
+bool rewrite_fp(const ZydisDecodedInstruction *d);
+void rewrite_count(struct tr *t, enum event_kind k); /* --count-inline */
+void rewrite_callout(struct tr *t, enum bt_thunk th, uint32_t arg);
+/* bt_flow.c */
+bool flow(struct tr *t, bool *handled);

@@ -1,0 +1,149 @@
+/*
+ * bt_entry.S - the border between C and translated code.
+ *
+ * bt_enter goes in and returns when translated code has to leave. A callout is `call *HOT_thunk(%r14)` with the guest EIP in
+ * r10d and an argument in r9d: all guest registers are stored into struct cpu_state, a C function runs, and what it
+ * returns is where to go on, or NULL to leave. From bt_resume_start to bt_resume_end nothing but reads of memory
+ * happens, so bt_async.c may restart it from the top when a kick arrives in between: that is what makes the attention
+ * test race-free. Registers in translated code: r15d guest ESP, r14 hot, r13 window, r11 window + 4 GiB, r12 table.
+ */
+#include "bt_asm.h"
+
+	.text
+
+/* int bt_enter(void *hot_end) */
+	.globl bt_enter
+	.hidden bt_enter
+	.type bt_enter, @function
+bt_enter:
+	push %rbx
+	push %rbp
+	push %r12
+	push %r13
+	push %r14
+	push %r15
+	sub $8, %rsp
+	mov %rdi, %r14
+	mov %rsp, HOT_HOST_RSP(%r14)
+
+	.globl bt_resume_start
+	.hidden bt_resume_start
+bt_resume_start:
+	mov HOT_ATTENTION(%r14), %r8
+	cmpb $0, (%r8)
+	jne bt_leave_kick
+	mov HOT_STATE(%r14), %r8
+	cmpb $0, HOT_FPU(%r14)
+	je 1f
+	mov HOT_FX(%r14), %r9
+	fxrstor (%r9)
+1:	pushq HOT_HFLAGS(%r14)
+	popfq
+	mov HOT_TABLE(%r14), %r12
+	mov HOT_WIN(%r14), %r13
+	mov HOT_WIN_HI(%r14), %r11
+	mov STATE_GPR+0(%r8), %eax
+	mov STATE_GPR+8(%r8), %ecx
+	mov STATE_GPR+16(%r8), %edx
+	mov STATE_GPR+24(%r8), %ebx
+	mov STATE_GPR+32(%r8), %r15d
+	mov STATE_GPR+40(%r8), %ebp
+	mov STATE_GPR+48(%r8), %esi
+	mov STATE_GPR+56(%r8), %edi
+	jmp *HOT_RESUME(%r14)
+	.globl bt_resume_end
+	.hidden bt_resume_end
+bt_resume_end:
+
+bt_leave_kick:
+	mov $LEAVE_KICK, %eax
+	jmp bt_leave
+
+/* A host fault or a kick in translated code: the handler has stored the guest's registers, and sends us here. */
+	.globl bt_fault_exit
+	.hidden bt_fault_exit
+bt_fault_exit:
+	cmpb $0, HOT_FPU(%r14)
+	je 1f
+	mov HOT_FX(%r14), %r8
+	fxsave (%r8)
+	fninit
+	ldmxcsr HOT_MXCSR(%r14)
+1:	mov $LEAVE_FAULT, %eax
+
+bt_leave:
+	cld
+	mov HOT_HOST_RSP(%r14), %rsp
+	add $8, %rsp
+	pop %r15
+	pop %r14
+	pop %r13
+	pop %r12
+	pop %rbp
+	pop %rbx
+	ret
+
+	.globl bt_callout_common
+	.hidden bt_callout_common
+bt_callout_common:
+	popq HOT_RET(%r14)
+	pushfq
+	popq HOT_HFLAGS(%r14)
+	cld
+	mov HOT_STATE(%r14), %r11
+	mov %rax, STATE_GPR+0(%r11)
+	mov %rcx, STATE_GPR+8(%r11)
+	mov %rdx, STATE_GPR+16(%r11)
+	mov %rbx, STATE_GPR+24(%r11)
+	mov %r15, STATE_GPR+32(%r11)
+	mov %rbp, STATE_GPR+40(%r11)
+	mov %rsi, STATE_GPR+48(%r11)
+	mov %rdi, STATE_GPR+56(%r11)
+	cmpb $0, HOT_FPU(%r14)
+	jne 2f
+1:	mov HOT_BT(%r14), %rdi
+	mov %r10d, %esi
+	mov %r9d, %edx
+	call *%r8
+	mov %rax, HOT_RESUME(%r14)
+	test %rax, %rax
+	jnz bt_resume_start
+	mov $LEAVE_CALLOUT, %eax
+	jmp bt_leave
+2:	mov HOT_FX(%r14), %r11
+	fxsave (%r11)
+	fninit
+	ldmxcsr HOT_MXCSR(%r14)
+	jmp 1b
+
+/* One entry for each callout: C function -> common path. Order: enum bt_thunk. */
+.macro THUNK fn
+	.hidden \fn
+9:	lea \fn(%rip), %r8
+	jmp bt_callout_common
+	.pushsection .data.rel.ro, "aw"
+	.quad 9b
+	.popsection
+.endm
+
+	.pushsection .data.rel.ro, "aw"
+	.globl bt_thunks
+	.hidden bt_thunks
+	.balign 8
+bt_thunks:
+	.popsection
+	THUNK bt_co_miss
+	THUNK bt_co_chain
+	THUNK bt_co_interp
+	THUNK bt_co_sti_window
+	THUNK bt_co_window
+	THUNK bt_co_in
+	THUNK bt_co_out
+	THUNK bt_co_cpuid
+	THUNK bt_co_int
+	THUNK bt_co_iret
+	THUNK bt_co_popf
+	THUNK bt_co_store
+	THUNK bt_co_stop
+
+	.section .note.GNU-stack,"",@progbits

@@ -1,0 +1,157 @@
+/*
+ * bt_fault.c - host faults in translated code: from the signal to the guest's instruction and registers, and what to do.
+ *
+ * The handlers do little: find the instruction, copy its registers into struct cpu_state, and send the thread to
+ * bt_fault_exit, so that everything else happens outside signal context, in fault_handle. A fault anywhere else is not
+ * ours and goes to whoever handled the signal before us. Read next: bt_shadow.c (pages), bt_async.c (kicks).
+ */
+#include "bt_private.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <ucontext.h>
+
+#define ALTSTACK (64u << 10)
+
+static const int fault_signals[5] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP };
+
+/* Which vCPU this thread runs: a signal carries no pointer to it. Set while bt's run is on the stack. */
+static _Thread_local struct bt *fault_current;
+
+void fault_bind(struct bt *b) { fault_current = b; }
+
+static void pass_on(struct bt *b, int sig)
+{
+	for (unsigned i = 0; b && i < ARRAY_LEN(fault_signals); i++)
+		if (fault_signals[i] == sig)
+			sigaction(sig, &b->old[i], NULL);
+	if (!b)
+		signal(sig, SIG_DFL);
+}
+
+/* The guest's state at instruction im of block k, from the registers of the interrupted translated code. */
+void fault_capture(struct bt *b, ucontext_t *uc, const struct block *k, const struct imap *im)
+{
+	static const uint8_t from[8] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_R15, REG_RBP, REG_RSI, REG_RDI };
+	struct cpu_state *s = &b->v->state;
+	greg_t *g = uc->uc_mcontext.gregs;
+
+	for (unsigned i = 0; i < 8; i++)
+		s->gpr[i] = (uint32_t)g[from[i]];
+	if (im->guest & IM_SWAP && (uint64_t)g[REG_RIP] != (uint64_t)(uintptr_t)(b->code + k->host + im->host)) {
+		uint64_t *r = &s->gpr[im->guest >> IM_SWAPREG];
+		*r = (*r & 0xffff0000u) | (*r & 0xff) << 8 | (*r >> 8 & 0xff);
+	}
+	s->rip = k->start + imap_guest(im);
+	b->hot->hflags = ((uint64_t)g[REG_EFL] & ~(uint64_t)FL_TF) | FL_IF;
+	g[REG_EFL] &= ~(greg_t)(FL_TF | FL_DF);
+	g[REG_RIP] = (greg_t)(uintptr_t)bt_fault_exit;
+	g[REG_RSP] = (greg_t)b->hot->host_rsp;
+	b->stepping = false;
+}
+
+static void on_fault(int sig, siginfo_t *info, void *ucontext)
+{
+	struct bt *b = fault_current;
+	ucontext_t *uc = ucontext;
+	uint64_t rip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
+	struct block *k;
+	const struct imap *im;
+
+	if (b && sig == SIGTRAP && b->stepping) {
+		async_step(b, uc);
+		return;
+	}
+	k = b ? block_of_host(b, rip) : NULL;
+	if (!k) {
+		pass_on(b, sig);
+		return;
+	}
+	im = block_insn(b, k, rip);
+	b->fault = (struct bt_fault){ .sig = sig, .addr = (uint64_t)(uintptr_t)info->si_addr,
+		.trapno = (uint32_t)uc->uc_mcontext.gregs[REG_TRAPNO], .err = (uint32_t)uc->uc_mcontext.gregs[REG_ERR] };
+	fault_capture(b, uc, k, im);
+}
+
+int fault_install(struct bt *b)
+{
+	struct sigaction sa = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	stack_t ss = { .ss_size = ALTSTACK };
+
+	b->altstack = malloc(ALTSTACK);
+	if (!b->altstack)
+		return -ENOMEM;
+	ss.ss_sp = b->altstack;
+	if (sigaltstack(&ss, &b->old_altstack))
+		return -errno;
+	sigemptyset(&sa.sa_mask);
+	sigaddset(&sa.sa_mask, SIG_KICK);
+	for (unsigned i = 0; i < ARRAY_LEN(fault_signals); i++)
+		if (sigaction(fault_signals[i], &sa, &b->old[i]))
+			return -errno;
+	b->installed = true;
+	return 0;
+}
+
+void fault_remove(struct bt *b)
+{
+	for (unsigned i = 0; b->installed && i < ARRAY_LEN(fault_signals); i++)
+		sigaction(fault_signals[i], &b->old[i], NULL);
+	if (b->altstack) {
+		if (!(b->old_altstack.ss_flags & SS_DISABLE) && b->old_altstack.ss_sp)
+			sigaltstack(&b->old_altstack, NULL);
+		else
+			sigaltstack(&(stack_t){ .ss_flags = SS_DISABLE }, NULL);
+		free(b->altstack);
+	}
+	fault_current = NULL;
+}
+
+/* The interpreter does the instruction, counted as a host trap; it will tell the guest of its fault. */
+static enum interp_result by_interpreter(struct bt *b, enum event_kind k)
+{
+	struct vcpu *v = b->v;
+	gva_t eip = GVA(v->state.rip);
+	uint64_t t0 = k == EV_COUNT ? 0 : stat_begin(&v->stats, k, MECH_TRAP);
+	enum interp_result r = bt_interp(b, MECH_TRAP);
+
+	if (k != EV_COUNT)
+		stat_end(&v->stats, k, MECH_TRAP, eip, t0);
+	return r;
+}
+
+static enum interp_result memory_fault(struct bt *b)
+{
+	struct vcpu *v = b->v;
+	uint64_t win = (uint64_t)(uintptr_t)b->view->win, addr = b->fault.addr, t0;
+	uint32_t eip = (uint32_t)v->state.rip, error;
+	bool write = b->fault.err & PFEC_W;
+
+	if (addr - win >= WINDOW) {
+		/* A guard zone: the address wrapped around, or a segment's limit has to be checked. */
+		site_mark(b, eip, addr - win >= (uint64_t)-(int64_t)GUARD / 2 || addr - win < 2 * WINDOW ? SITE_WRAP : SITE_SOFT);
+		return by_interpreter(b, EV_HOST_FAULT);
+	}
+	t0 = stat_begin(&v->stats, EV_SHADOW_FILL, MECH_TRAP);
+	switch (shadow_fill(b, (uint32_t)addr, write, &error)) {
+	case FILL_OK:
+		stat_end(&v->stats, EV_SHADOW_FILL, MECH_TRAP, GVA(eip), t0);
+		return INTERP_DONE;
+	case FILL_FAULT:
+		v->stats.cell[EV_SHADOW_FILL][MECH_TRAP].count--;
+		return by_interpreter(b, EV_COUNT);
+	case FILL_MMIO:
+	case FILL_PROTECTED:
+	default:
+		v->stats.cell[EV_SHADOW_FILL][MECH_TRAP].count--;
+		site_mark(b, eip, SITE_SOFT);
+		return by_interpreter(b, EV_COUNT);
+	}
+}
+
+enum interp_result fault_handle(struct bt *b)
+{
+	if (b->fault.sig == SIGSEGV && b->fault.trapno == VEC_PF)
+		return memory_fault(b);
+	/* #DE, #UD, #GP of a misaligned SSE operand, #MF, #XM: the interpreter raises what the guest's CPU would. */
+	return by_interpreter(b, EV_COUNT);
+}

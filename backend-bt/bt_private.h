@@ -1,0 +1,268 @@
+/*
+ * bt_private.h - what the files of this backend share: the translator's state and the contracts between its parts.
+ *
+ * One struct bt hangs off each vCPU. Reading order: bt.c (run loop), bt_entry.S, bt_translate.c, bt_rewrite.c, bt_flow.c,
+ * bt_cache.c, bt_shadow.c, bt_window.c, bt_fault.c, bt_async.c, bt_callout.c, bt_smc.c.
+ */
+#pragma once
+#include <Zydis/Zydis.h>
+#include <assert.h>
+#include <signal.h>
+#include <string.h>
+#include "bt_asm.h"
+#include "core/vm.h"
+#include "core/walk.h"
+
+#define GUARD (4ull << 30)   /* inaccessible, before and after each window: no 32-bit displacement or bit offset crosses it */
+#define WINDOW (4ull << 30)
+#define TABLE_BYTES (16ull << 30) /* flat table: one 32-bit code offset for each guest address */
+#define LIN_PAGES (1u << 20)
+
+#ifdef RINGLAB_HOSTILE
+#define BT_CODE_DEFAULT (64u << 10)
+#define BT_VIEWS 4
+#else
+#define BT_CODE_DEFAULT (8u << 20)
+#define BT_VIEWS 64
+#endif
+#define BT_CODE_MIN (32u << 10)
+#define BT_BLOCK_INSNS 64   /* guest instructions in a superblock */
+#define BT_BLOCK_BYTES 16384 /* host bytes that one superblock may need at most */
+#define BT_MAPS_MAX 30000   /* host mappings, of vm.max_map_count's 65530 */
+
+enum bt_thunk { TH_MISS, TH_CHAIN, TH_INTERP, TH_STI_WINDOW, TH_WINDOW, TH_IN, TH_OUT, TH_CPUID, TH_INT, TH_IRET, TH_POPF,
+	TH_STORE, TH_STOP, TH_COUNT };
+
+/* Read and written by translated code through r14, which points just past it. */
+struct bt_hot {
+	uint64_t host_rsp;
+	struct cpu_state *state;
+	struct bt *bt;
+	uint64_t ret;      /* host address after the callout's call */
+	uint64_t resume;   /* where bt_enter and callouts go on */
+	uint64_t hflags;   /* host EFLAGS to resume with: arithmetic flags and DF are the guest's */
+	uint64_t win, win_hi, table;
+	volatile uint8_t *attention;
+	uint32_t fpu;      /* guest FPU state lives in the host's registers while translated code runs */
+	uint32_t mxcsr;    /* the host's own */
+	uint8_t *fx;       /* state->fx */
+	uint64_t thunk[32];
+	uint8_t pad[32];
+	/* within an 8-bit displacement */
+	uint32_t vif;      /* the virtual IF: 0 or FL_IF */
+	uint32_t vrest;    /* the other virtual flags, with the host's own IF subtracted: what PUSHF adds */
+	uint32_t irq_window;
+	uint32_t seg_base[2]; /* FS, GS */
+	uint32_t sel[6];
+	uint64_t seg_win[2];  /* the window for FS and GS, or an address in the guard zone when a limit has to be checked */
+	uint8_t pad2[64];
+};
+
+#define HOT_OFF(field) ((int)offsetof(struct bt_hot, field) - HOT_SIZE)
+#define HOT_THUNK(t) (HOT_OFF(thunk) + 8 * (int)(t))
+
+/* One guest instruction of a block, in host order. */
+struct imap {
+	uint16_t host;  /* offset from the block's start */
+	uint16_t guest; /* offset from the block's first byte | IM_* */
+};
+#define IM_GUEST   0x07ff
+#define IM_RESTART 0x0800 /* nothing guest-visible changes before its last host instruction, or doing it twice is harmless */
+#define IM_SHADOW  0x1000 /* follows STI */
+#define IM_SWAP    0x2000 /* AL..BL and AH..BH are exchanged while it runs: of register guest >> IM_SWAPREG */
+#define IM_SWAPREG 14
+
+struct block {
+	uint32_t host, host_len; /* in the code cache, stubs included */
+	uint32_t body;           /* host bytes that belong to instructions */
+	uint32_t start, len;     /* guest-linear */
+	uint32_t pfn[2];         /* physical pages of its first and last byte; equal when one */
+	uint32_t next[2];        /* in the lists of those pages: block index + 1 */
+	uint32_t imap, insns;
+	uint32_t links;          /* jumps of other blocks into this one: link index + 1 */
+	uint16_t view;
+	bool dead;
+};
+
+/* A direct jump between blocks: while chained it is in its target's list. */
+struct link {
+	uint32_t site;   /* offset of the rel32 */
+	uint32_t stub;   /* offset of the code that finds the target anew */
+	uint32_t target; /* guest-linear */
+	uint32_t next;   /* link index + 1 */
+};
+
+/* A guest address space as seen from one privilege level. */
+struct view {
+	bool used, user;
+	uint64_t cr3;         /* VIEW_FLAT with paging off */
+	uint8_t *region;      /* guard, window, guard */
+	uint8_t *win;         /* 4-GiB-aligned, so that truncating a host address gives the guest's */
+	uint32_t *table;
+	uint32_t *shadow;     /* for each linear page: pfn << SH_SHIFT | SH_*; 0: not mapped */
+	uint64_t filled[16];  /* bit for each 4 MiB region with any entry in shadow */
+	uint32_t maps;        /* host mappings, roughly */
+	uint64_t pt_epoch;    /* page-table state that the mappings agree with */
+	uint64_t last_use;
+};
+#define VIEW_FLAT UINT64_MAX
+#define SH_MAPPED 1u
+#define SH_WRITE 2u
+#define SH_CODE 4u   /* code was translated through this translation */
+#define SH_SHIFT 4
+
+/* For each physical page of RAM. */
+struct page_info {
+	uint32_t rmap;   /* index + 1 of the first mapping */
+	uint32_t blocks; /* index + 1 of the first block translated from it */
+	uint32_t flags;  /* PG_* */
+	uint8_t *snap;   /* PG_TABLE: the page as we last saw it, to tell what a write changed */
+};
+#define PG_CODE 1u  /* translated code comes from it */
+#define PG_TABLE 2u /* a live page table of the guest */
+#define PG_PROTECTED (PG_CODE | PG_TABLE)
+
+struct rmap {
+	uint32_t lin_view; /* linear page << 8 | view */
+	uint32_t next;
+};
+
+/* Guest instructions that have to be translated in a special way. Open addressing by EIP. */
+#define SITES 4096
+#define SITE_SOFT 1u /* through the interpreter: it keeps hitting traces, MMIO or code pages */
+#define SITE_WRAP 2u /* its address wraps around: compute it in 32 bits */
+struct site {
+	uint32_t eip, flags;
+};
+
+struct bt_fault {
+	int sig;
+	uint64_t addr;    /* host address */
+	uint32_t trapno, err;
+	bool kick;        /* no fault: a kick at a boundary */
+};
+
+struct bt {
+	struct vm *vm;
+	struct vcpu *v;
+	struct bt_hot *hot;
+	uint8_t *area;
+	size_t area_size;
+	uint8_t *code;
+	uint32_t code_size, code_used, code_first;
+	ZydisDecoder decoder;
+
+	struct block *blocks;
+	struct imap *imap;
+	struct link *links;
+	uint32_t nblocks, nimap, nlinks, max_blocks, max_imap, max_links;
+	uint32_t gen;     /* changes whenever a block dies */
+	uint32_t flushes; /* changes whenever all blocks die */
+
+	struct view views[BT_VIEWS];
+	struct view *view;
+	uint64_t use_clock, pt_epoch;
+	uint64_t key_bits;   /* CR0, CR4 and EFER bits that the windows depend on */
+	bool flush_pending;  /* the guest flushed its TLB */
+	uint32_t maps;       /* host mappings, roughly */
+
+	struct page_info *pages;
+	uint32_t npages;
+	uint32_t *tables;    /* pages with a snap */
+	uint32_t ntables, max_tables;
+	struct rmap *rmaps;
+	uint32_t nrmaps, rmap_free, max_rmaps;
+
+	struct site *sites;
+	uint32_t nsites;
+	bool fp_ok;             /* CR0.TS and EM are clear: translated FP instructions run */
+	bool fp_seen;           /* the cache holds translations that depend on fp_ok */
+	bool stopped;           /* tests: stop_eip was reached */
+
+	enum interp_result leave; /* why a callout left: an interpreter's result */
+	struct bt_fault fault;
+	uint32_t stop_eip;      /* tests: leave before this instruction */
+	bool have_stop;
+	volatile bool stepping;
+	bool installed;
+	void *altstack;
+	stack_t old_altstack;
+	struct sigaction old[5];
+};
+
+static inline struct bt *bt_of(struct vcpu *v) { return v->priv; }
+static inline uint32_t imap_guest(const struct imap *i) { return i->guest & IM_GUEST; }
+
+/* bt_entry.S */
+int bt_enter(void *hot_end);
+extern const char bt_resume_start[], bt_resume_end[], bt_fault_exit[];
+extern const uint64_t bt_thunks[TH_COUNT];
+
+/* bt.c */
+void bt_flags_out(struct bt *b); /* the translator's flags into state.rflags */
+void bt_flags_in(struct bt *b);  /* and back */
+bool bt_mode_ok(struct bt *b);   /* the guest's mode is one that is translated: flat 32-bit, no TF, CPL 0 or 3 */
+void bt_mode_sync(struct bt *b); /* after system state may have changed: the view, segment bases, FP */
+void *bt_code_for(struct bt *b, uint32_t eip); /* translated code, or NULL: the interpreter has to do it */
+enum interp_result bt_interp(struct bt *b, enum event_mech mech); /* one step, flags and mode synchronised */
+
+/* bt_window.c */
+int view_reserve(struct view *w);
+void view_release(struct bt *b, struct view *w);
+struct view *view_find(struct bt *b, uint64_t cr3, bool user);
+void view_drop(struct bt *b, struct view *w);  /* forget mappings and code of w */
+void view_drop_all(struct bt *b);
+
+/* bt_shadow.c */
+enum fill { FILL_OK, FILL_FAULT, FILL_MMIO, FILL_PROTECTED };
+enum fill shadow_fill(struct bt *b, uint32_t lin, bool write, uint32_t *error);
+void shadow_protect(struct bt *b, uint32_t pfn, uint32_t flag);
+void shadow_drop_page(struct bt *b, struct view *w, uint32_t linpage);
+void shadow_invlpg(struct bt *b, uint32_t lin);
+void shadow_validate(struct bt *b, struct view *w);
+void shadow_trace_tables(struct bt *b, uint64_t cr3);
+void shadow_trace_entry(struct bt *b, uint64_t entry);
+bool shadow_is_directory(struct bt *b, uint32_t pfn);
+void shadow_code(struct bt *b, uint32_t lin, uint32_t pfn); /* code was translated from there */
+void shadow_walked(struct bt *b, const struct walk *w);     /* the walk set accessed or dirty bits */
+void shadow_forget(struct bt *b, struct view *w);           /* all of a view's entries, without touching host mappings */
+
+/* bt_cache.c */
+int cache_init(struct bt *b, uint64_t size);
+void cache_fini(struct bt *b);
+void cache_flush(struct bt *b);
+void block_kill(struct bt *b, uint32_t index);
+void block_kill_range(struct bt *b, uint32_t pfn, uint32_t off, uint32_t len);
+void block_kill_linear(struct bt *b, const struct view *w, uint32_t pfn, uint32_t linpage);
+struct block *block_of_host(struct bt *b, uint64_t rip);
+const struct imap *block_insn(struct bt *b, const struct block *k, uint64_t rip);
+void link_set(struct bt *b, uint32_t link, uint32_t block, uint32_t host);
+
+/* bt_translate.c */
+bool translate(struct bt *b, uint32_t eip);
+const uint8_t *code_page(struct bt *b, uint32_t lin, uint32_t *pfn);
+
+/* bt_smc.c */
+uint32_t site_flags(struct bt *b, uint32_t eip);
+void site_mark(struct bt *b, uint32_t eip, uint32_t flag);
+void smc_phys_write(void *ctx, gpa_t gpa, unsigned len);
+void smc_tlb_flush(void *ctx, gva_t gva, bool all, bool global);
+
+/* bt_fault.c */
+void fault_bind(struct bt *b); /* this thread runs b from now on */
+int fault_install(struct bt *b);
+void fault_remove(struct bt *b);
+enum interp_result fault_handle(struct bt *b);
+void fault_capture(struct bt *b, ucontext_t *uc, const struct block *k, const struct imap *im);
+
+/* bt_async.c */
+void async_kick(struct vcpu *v, void *ucontext);
+void async_step(struct bt *b, ucontext_t *uc);
+
+/* bt_callout.c, called from bt_entry.S */
+typedef void *callout_fn(struct bt *b, uint32_t eip, uint32_t arg);
+callout_fn bt_co_miss, bt_co_chain, bt_co_interp, bt_co_sti_window, bt_co_window, bt_co_in, bt_co_out, bt_co_cpuid, bt_co_int,
+	bt_co_iret, bt_co_popf, bt_co_store, bt_co_stop;
+
+extern const struct backend_rule bt_rules[];
+extern const size_t bt_rule_count;

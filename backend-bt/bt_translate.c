@@ -1,0 +1,226 @@
+/*
+ * bt_translate.c - forms a superblock: guest instructions in their own order, through conditional branches and calls.
+ *
+ * Every guest instruction boundary is entered into the flat table, so a branch into the middle of a block, a fault and an
+ * interrupt can all go on there. A block ends at a jump or return, at code that is translated already, when it touches
+ * a third page, or when it is full. Called by bt.c and bt_callout.c on a miss. Read next: bt_rewrite.c, bt_flow.c.
+ */
+#include "bt_emit.h"
+
+/* Core's view of the page that lin executes from; NULL on a fault or outside RAM (the interpreter will tell the guest). */
+const uint8_t *code_page(struct bt *b, uint32_t lin, uint32_t *pfn)
+{
+	struct walk w;
+	unsigned access = ACCESS_X | (b->view->user ? ACCESS_USER : 0);
+
+	if (walk_page(&b->v->state, &b->vm->mem, GVA(lin), access, true, &w))
+		return NULL;
+	shadow_walked(b, &w);
+	w.gpa.a &= PAGE_MASK;
+	*pfn = (uint32_t)(w.gpa.a >> PAGE_SHIFT);
+	return mem_ptr(&b->vm->mem, w.gpa, PAGE_SIZE);
+}
+
+struct fetch {
+	const uint8_t *page[2];
+	uint32_t lin, pfn[2];
+	bool have2, tried2;
+	uint8_t buf[32];
+};
+
+/* Bytes at eip, which lies in the first or second page; returns how many can be read without a fault. */
+static unsigned fetch(struct bt *b, struct fetch *f, uint32_t eip, const uint8_t **bytes)
+{
+	uint32_t off = eip - f->lin;
+	unsigned n1, n2;
+
+	if (off >= PAGE_SIZE || off > PAGE_SIZE - 16) {
+		if (!f->tried2) {
+			f->tried2 = true;
+			f->page[1] = code_page(b, f->lin + PAGE_SIZE, &f->pfn[1]);
+			f->have2 = f->page[1] != NULL && f->lin + PAGE_SIZE != 0;
+		}
+	}
+	if (off >= 2 * PAGE_SIZE || (off >= PAGE_SIZE && !f->have2))
+		return 0;
+	n1 = off < PAGE_SIZE ? PAGE_SIZE - off : 2 * PAGE_SIZE - off;
+	if (n1 >= 15) {
+		*bytes = off < PAGE_SIZE ? f->page[0] + off : f->page[1] + off - PAGE_SIZE;
+		return 15;
+	}
+	memcpy(f->buf, off < PAGE_SIZE ? f->page[0] + off : f->page[1] + off - PAGE_SIZE, n1);
+	n2 = off < PAGE_SIZE && f->have2 ? 15 - n1 : 0;
+	if (n2)
+		memcpy(f->buf + n1, f->page[1], n2);
+	*bytes = f->buf;
+	return n1 + n2;
+}
+
+static void translate_insn(struct tr *t)
+{
+	bool handled, fp = rewrite_fp(&t->d);
+	uint8_t *p0 = t->p;
+	unsigned jumps0 = t->jumps;
+
+	t->b->fp_seen |= fp;
+	if (fp && !t->b->fp_ok)
+		goto interp;
+	if (fp)
+		t->b->hot->fpu = 1;
+	if (!(t->site & SITE_SOFT)) {
+		if (flow(t, &handled))
+			return;
+		if (!handled && rewrite(t))
+			return;
+	}
+interp:
+	t->p = p0;
+	t->jumps = jumps0;
+	t->end = false;
+	t->flags = IM_RESTART;
+	rewrite_callout(t, TH_INTERP, t->d.length);
+	/* What follows a far branch or a return from the kernel is seldom the next instruction. */
+	if (t->d.meta.category == ZYDIS_CATEGORY_SYSRET || t->d.mnemonic == ZYDIS_MNEMONIC_HLT)
+		t->end = true;
+}
+
+/* Points the rel32 at site to host code. */
+static void patch(uint8_t *site, const uint8_t *to)
+{
+	int32_t rel = (int32_t)(to - (site + 4));
+
+	memcpy(site, &rel, 4);
+}
+
+/*
+ * Resolves the block's direct jumps: inside the block for good, into other blocks with a link, and to a stub that asks
+ * bt_co_chain where there is no code yet. The stub is kept, for the day when the target dies.
+ */
+static void finish_jumps(struct tr *t, uint32_t self)
+{
+	struct bt *b = t->b;
+	const struct block *k = &b->blocks[self];
+
+	for (unsigned i = 0; i < t->jumps; i++) {
+		uint32_t target = t->jump[i].target, host = b->view->table[target], link;
+
+		if (host >= k->host && host < k->host + k->host_len) {
+			patch(t->jump[i].site, b->code + host);
+			continue;
+		}
+		link = b->nlinks++;
+		b->links[link] = (struct link){ .site = (uint32_t)(t->jump[i].site - b->code),
+			.stub = (uint32_t)(t->p - b->code), .target = target };
+		patch(t->jump[i].site, t->p);
+		emit_call_hot(t, HOT_THUNK(TH_CHAIN));
+		e4(t, link);
+		if (host && !b->vm->cfg.bt.no_chain) {
+			struct block *to = block_of_host(b, (uint64_t)(uintptr_t)(b->code + host));
+			link_set(b, link, (uint32_t)(to - b->blocks), host);
+		}
+	}
+}
+
+static void commit(struct tr *t, const struct fetch *f)
+{
+	struct bt *b = t->b;
+	uint32_t self = b->nblocks++;
+	struct block *k = &b->blocks[self];
+	uint32_t last = t->next - 1;
+
+	*k = (struct block){ .host = (uint32_t)(t->start - b->code), .host_len = (uint32_t)(t->p - t->start),
+		.body = (uint32_t)(t->body - t->start), .start = t->first,
+		.len = t->next - t->first, .imap = b->nimap, .insns = t->n, .view = (uint16_t)(b->view - b->views) };
+	k->pfn[0] = f->pfn[0];
+	k->pfn[1] = ((last ^ f->lin) & PAGE_MASK) == 0 ? f->pfn[0] : f->pfn[1];
+	memcpy(b->imap + b->nimap, t->map, t->n * sizeof(t->map[0]));
+	b->nimap += t->n;
+	for (unsigned i = 0; i < t->n; i++)
+		b->view->table[t->guest[i]] = k->host + t->map[i].host;
+	for (int i = 0; i < 2; i++) {
+		if (i && k->pfn[1] == k->pfn[0])
+			break;
+		k->next[i] = b->pages[k->pfn[i]].blocks;
+		b->pages[k->pfn[i]].blocks = self + 1;
+		shadow_protect(b, k->pfn[i], PG_CODE);
+		shadow_code(b, f->lin + (i ? PAGE_SIZE : 0), k->pfn[i]);
+	}
+	finish_jumps(t, self);
+	k->host_len = (uint32_t)(t->p - t->start);
+	b->code_used = (uint32_t)(t->p - b->code);
+}
+
+static unsigned insn_limit(const struct bt *b)
+{
+#ifdef RINGLAB_HOSTILE
+	(void)b;
+	return 1;
+#else
+	return b->vm->cfg.bt.one_insn_blocks ? 1 : BT_BLOCK_INSNS;
+#endif
+}
+
+/* Decodes and rewrites from eip on. Returns the number of instructions. */
+static unsigned form(struct tr *t, struct fetch *f)
+{
+	struct bt *b = t->b;
+	unsigned limit = insn_limit(b);
+
+	while (t->n < limit && !t->end) {
+		unsigned n = fetch(b, f, t->next, &t->bytes);
+
+		if (t->n && b->view->table[t->next])
+			break;
+		if (b->have_stop && t->next == b->stop_eip) {
+			if (t->n)
+				break;
+			n = 1;
+			t->d.length = 1;
+		} else if (!n || !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&b->decoder, t->bytes, n, &t->d, t->op))) {
+			break;
+		}
+		t->eip = t->next;
+		t->next = t->eip + t->d.length;
+		t->site = site_flags(b, t->eip);
+		t->flags = IM_RESTART;
+		bool shadow = t->after_sti;
+		t->after_sti = false;
+		t->guest[t->n] = t->eip;
+		t->map[t->n].host = (uint16_t)(t->p - t->start);
+		if (b->have_stop && t->eip == b->stop_eip) {
+			rewrite_callout(t, TH_STOP, 0);
+			t->end = true;
+		} else {
+			translate_insn(t);
+		}
+		t->map[t->n].guest = (uint16_t)((t->eip - t->first) | t->flags | (shadow ? IM_SHADOW : 0));
+		t->n++;
+	}
+	return t->n;
+}
+
+bool translate(struct bt *b, uint32_t eip)
+{
+	struct tr t = { .b = b, .first = eip, .next = eip, .eip = eip };
+	struct fetch f = { .lin = eip & (uint32_t)PAGE_MASK };
+	uint64_t t0;
+
+	if (b->code_used + BT_BLOCK_BYTES > b->code_size || b->nblocks + 1 > b->max_blocks ||
+	    b->nimap + BT_BLOCK_INSNS > b->max_imap || b->nlinks + TR_JUMPS > b->max_links)
+		cache_flush(b);
+	f.page[0] = code_page(b, eip, &f.pfn[0]);
+	if (!f.page[0])
+		return false;
+	t0 = stat_begin(&b->v->stats, EV_TRANSLATION, MECH_CALLOUT);
+	t.start = t.p = b->code + b->code_used;
+	if (!form(&t, &f)) {
+		b->v->stats.cell[EV_TRANSLATION][MECH_CALLOUT].count--;
+		return false;
+	}
+	t.body = t.p;
+	if (!t.end)
+		emit_jump(&t, -1, t.next);
+	commit(&t, &f);
+	stat_end(&b->v->stats, EV_TRANSLATION, MECH_CALLOUT, GVA(eip), t0);
+	return true;
+}
