@@ -100,6 +100,8 @@ Test(rules, every_file_exists_and_holds_its_handler)
 		const char *file = field(row, "file"), *handler = field(row, "handler");
 		char path[512], *text;
 
+		if (file && !strncmp(file, "Linux: ", 7))
+			continue; /* the host's kernel does it, in its own file */
 		cr_expect(!handler == !file, "%s: %s names a handler or a file without the other", field(row, "backend"),
 			field(row, "instruction"));
 		if (!file || !handler)

@@ -1,0 +1,165 @@
+/*
+ * What a user can do wrong, or a machine can lack: always a sentence and a status of its own, never a crash or silence.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BAD_USAGE 223
+#define HOST_FAILED 222
+
+struct outcome {
+	int status;      /* exit status, or 1000 + signal */
+	char text[4096]; /* both streams */
+};
+
+/* Runs "ringlab ARGS" by the shell, with 20 s at most. */
+static struct outcome ringlab(const char *before, const char *args)
+{
+	struct outcome o = { 0 };
+	char command[1200];
+	FILE *p;
+	int w;
+
+	snprintf(command, sizeof(command), "%s timeout 20 %s %s 2>&1 </dev/null", before, RINGLAB_BINARY, args);
+	p = popen(command, "r");
+	cr_assert_not_null(p);
+	o.text[fread(o.text, 1, sizeof(o.text) - 1, p)] = 0;
+	w = pclose(p);
+	o.status = WIFEXITED(w) ? WEXITSTATUS(w) : 1000 + WTERMSIG(w);
+	return o;
+}
+
+/* A sentence: one line from us that has the given word, and no sanitizer's or libc's complaint. */
+static void expect(const char *args, int status, const char *word)
+{
+	struct outcome o = ringlab("", args);
+
+	cr_expect_eq(o.status, status, "ringlab %s: status %d, not %d: %s", args, o.status, status, o.text);
+	cr_expect(strstr(o.text, "ringlab: "), "ringlab %s: no sentence: '%s'", args, o.text);
+	cr_expect(strstr(o.text, word), "ringlab %s: '%s' lacks '%s'", args, o.text, word);
+	cr_expect(!strstr(o.text, "Sanitizer") && !strstr(o.text, "runtime error"), "ringlab %s: %s", args, o.text);
+}
+
+Test(robust, commands_and_options)
+{
+	expect("frobnicate", BAD_USAGE, "frobnicate");
+	expect("run", BAD_USAGE, "guest");
+	expect("run hello extra", BAD_USAGE, "one guest");
+	expect("explain", BAD_USAGE, "instruction");
+	expect("explain nosuchinsn", BAD_USAGE, "nosuchinsn");
+	expect("compare", BAD_USAGE, "guest");
+	expect("run --backend qemu hello", BAD_USAGE, "qemu");
+	expect("run --backend interp --interface xen hello", BAD_USAGE, "interface");
+	expect("run --timeout soon hello", BAD_USAGE, "soon");
+}
+
+Test(robust, an_unknown_option_is_named)
+{
+	struct outcome o = ringlab("", "run --no-such-option hello");
+
+	cr_expect_eq(o.status, BAD_USAGE);
+	cr_expect(strstr(o.text, "no-such-option"), "%s", o.text);
+}
+
+Test(robust, no_arguments_print_help_and_fail)
+{
+	struct outcome o = ringlab("", "");
+
+	cr_expect_eq(o.status, BAD_USAGE);
+	cr_expect(strstr(o.text, "usage"));
+}
+
+Test(robust, help_everywhere_is_no_error)
+{
+	static const char *const command[] = { "", "run", "compare", "explain", "doctor", "list" };
+
+	for (unsigned i = 0; i < 6; i++) {
+		char args[64];
+		snprintf(args, sizeof(args), "%s --help", command[i]);
+		struct outcome o = ringlab("", args);
+		cr_expect_eq(o.status, 0, "%s", args);
+		cr_expect(strstr(o.text, "usage: ringlab"), "%s: %s", args, o.text);
+	}
+}
+
+Test(robust, memory_sizes)
+{
+	expect("run --backend interp --mem 0 hello", BAD_USAGE, "--mem");
+	expect("run --backend interp --mem -1 hello", BAD_USAGE, "--mem");
+	expect("run --backend interp --mem lots hello", BAD_USAGE, "--mem");
+	expect("run --backend interp --mem 1000 hello", BAD_USAGE, "--mem");
+	expect("run --backend interp --mem 4G hello", BAD_USAGE, "--mem");
+	expect("run --backend interp --mem 99999999999999999999G hello", BAD_USAGE, "--mem");
+	expect("run --backend interp --mem 64K hello", BAD_USAGE, "use --mem");
+}
+
+Test(robust, guests_that_are_not_there)
+{
+	expect("run --backend interp nosuchguest", BAD_USAGE, "nosuchguest");
+	expect("run --backend interp /no/such/file.elf", BAD_USAGE, "/no/such/file.elf");
+	expect("run --backend interp /", BAD_USAGE, "directory");
+	expect("run --backend interp /dev/zero", BAD_USAGE, "regular file");
+	expect("run --backend interp --module /no/such/module " RINGLAB_GUESTS "/hello.elf", BAD_USAGE, "/no/such/module");
+	expect("run --backend interp --stats /no/such/dir/stats.json hello", BAD_USAGE, "/no/such/dir");
+	expect("run --backend interp --trace /no/such/dir/trace.json hello", BAD_USAGE, "/no/such/dir");
+}
+
+/* The first n bytes of the hello guest, or n bytes of noise, as a file. */
+static void broken_file(char *path, size_t n, bool noise)
+{
+	FILE *in = fopen(RINGLAB_GUESTS "/hello.elf", "r"), *out;
+	char *buf = calloc(1, n + 1);
+	unsigned v = 12345;
+
+	strcpy(path, "/tmp/ringlab-broken-XXXXXX");
+	out = fdopen(mkstemp(path), "w");
+	cr_assert(in && out, "no hello.elf in " RINGLAB_GUESTS);
+	for (size_t i = 0; noise && i < n; i++)
+		buf[i] = (char)((v = v * 1103515245 + 12345) >> 16);
+	if (noise || fread(buf, 1, n, in) == n)
+		fwrite(buf, 1, n, out);
+	fclose(in);
+	fclose(out);
+	free(buf);
+}
+
+Test(robust, truncated_and_random_files)
+{
+	static const size_t size[] = { 0, 1, 4, 16, 51, 52, 60, 100, 180, 4096, 4200, 8191 };
+
+	for (unsigned i = 0; i < 24; i++) {
+		char path[64], args[128];
+
+		broken_file(path, size[i / 2], i & 1);
+		snprintf(args, sizeof(args), "run --backend interp %s", path);
+		expect(args, BAD_USAGE, "ringlab-broken");
+		unlink(path);
+	}
+}
+
+/* In a mount namespace where /dev/kvm is not there. */
+Test(robust, a_machine_without_kvm)
+{
+	static const char hide[] = "unshare -rm sh -c 'mount -t tmpfs none /dev && exec \"$@\"' hide";
+	struct outcome o = ringlab(hide, "doctor --json");
+
+	if (!strstr(o.text, "backends")) {
+		fprintf(stderr, "[SKIP] robust/a_machine_without_kvm: no unprivileged mount namespace here: %s\n", o.text);
+		return;
+	}
+	if (!strstr(o.text, "\"vtx\"")) {
+		fprintf(stderr, "[SKIP] robust/a_machine_without_kvm: this build has no vtx backend\n");
+		return;
+	}
+	o = ringlab(hide, "run --backend vtx hello");
+	cr_expect_eq(o.status, HOST_FAILED, "%d: %s", o.status, o.text);
+	cr_expect(strstr(o.text, "/dev/kvm"), "%s", o.text);
+	o = ringlab(hide, "doctor");
+	cr_expect_eq(o.status, 0, "doctor is for such machines: %s", o.text);
+	cr_expect(strstr(o.text, "/dev/kvm"), "%s", o.text);
+}
