@@ -113,7 +113,7 @@ static void sync_view(struct bt *b)
 void bt_mode_sync(struct bt *b)
 {
 	const struct cpu_state *s = &b->v->state;
-	uint64_t key = (s->cr0 & (CR0_PE | CR0_PG | CR0_WP)) | (s->cr4 & (CR4_PSE | CR4_PAE)) << 32 | (s->efer & EFER_NX) << 40;
+	uint64_t key = (s->cr0 & (CR0_PE | CR0_PG | CR0_WP)) | (s->cr4 & (CR4_TSD | CR4_PSE | CR4_PAE)) << 32 | (s->efer & EFER_NX) << 40;
 	bool fp_ok = !(s->cr0 & (CR0_TS | CR0_EM));
 
 	if (key != b->key_bits) {
@@ -183,14 +183,17 @@ static bool must_leave(struct bt *b, struct exit *e)
 {
 	struct vcpu *v = b->v;
 
-	if (b->vm->end != END_NONE)
+	if (b->vm->end != END_NONE) {
 		e->reason = EXIT_STOPPED;
-	else if (v->attention || b->stopped)
+	} else if (v->attention || b->stopped) {
 		e->reason = EXIT_KICK;
-	else if (v->irq_window && bt_ready(v))
+		stat_count(&v->stats, EV_KICK, b->fault.kick ? MECH_TRAP : MECH_CALLOUT);
+	} else if (v->irq_window && bt_ready(v)) {
 		e->reason = EXIT_IRQ_WINDOW;
-	else
+		stat_count(&v->stats, EV_IRQ_WINDOW, MECH_CALLOUT);
+	} else {
 		return false;
+	}
 	return true;
 }
 
@@ -237,8 +240,11 @@ static int bt_run(struct vcpu *v, struct exit *e)
 
 static int bt_inject(struct vcpu *v, uint8_t vector)
 {
+	uint64_t t0 = stat_begin(&v->stats, EV_IRQ_DELIVERED, MECH_CALLOUT);
+
 	if (interp_deliver(v, vector, DELIVER_HW, false, 0) == INTERP_SHUTDOWN)
 		vm_stop(v->vm, END_CRASH, 0, "triple fault while an external interrupt, vector %u, was delivered", vector);
+	stat_end(&v->stats, EV_IRQ_DELIVERED, MECH_CALLOUT, GVA(v->state.rip), t0);
 	return 0;
 }
 
@@ -341,6 +347,7 @@ static int bt_vcpu_init(struct vcpu *v)
 	}
 	hot_init(b);
 	v->interp.hooks = (struct interp_hooks){ b, smc_phys_write, smc_tlb_flush };
+	v->interp.count = true;
 	return 0;
 }
 

@@ -49,8 +49,8 @@ void *bt_co_chain(struct bt *b, uint32_t eip, uint32_t arg)
 	return to;
 }
 
-/* After an interpreter step: on in translated code, at the next instruction if nothing happened to it, or out. */
-static void *after_interp(struct bt *b, enum interp_result r, uint32_t next, const struct view *view, uint32_t gen)
+/* After an interpreter step: on in translated code, right after the call where it goes on there, or out. */
+static void *after_interp(struct bt *b, enum interp_result r, bool inside, const struct view *view, uint32_t gen)
 {
 	struct cpu_state *s = &b->v->state;
 
@@ -59,13 +59,19 @@ static void *after_interp(struct bt *b, enum interp_result r, uint32_t next, con
 		return NULL;
 	if (b->v->irq_window && b->hot->vif)
 		return NULL;
-	if ((uint32_t)s->rip == next && view == b->view && gen == b->gen)
+	if (inside && view == b->view && gen == b->gen)
 		return (void *)(uintptr_t)b->hot->ret;
 	return bt_code_for(b, (uint32_t)s->rip);
 }
 
+/* arg: the instruction's length, and whether the block ends with it. */
+static bool goes_on(const struct bt *b, uint32_t eip, uint32_t arg)
+{
+	return !(arg & CO_END) && (uint32_t)b->v->state.rip == eip + (arg & CO_LEN);
+}
+
 /* One instruction by the interpreter. */
-void *bt_co_interp(struct bt *b, uint32_t eip, uint32_t len)
+void *bt_co_interp(struct bt *b, uint32_t eip, uint32_t arg)
 {
 	struct vcpu *v = b->v;
 	const struct view *view = b->view;
@@ -76,16 +82,18 @@ void *bt_co_interp(struct bt *b, uint32_t eip, uint32_t len)
 	v->state.rip = eip;
 	r = bt_interp(b, MECH_CALLOUT);
 	stat_end(&v->stats, EV_INTERPRET, MECH_CALLOUT, GVA(eip), t0);
-	return after_interp(b, r, eip + len, view, gen);
+	return after_interp(b, r, goes_on(b, eip, arg), view, gen);
 }
 
-static void *interp_quietly(struct bt *b, uint32_t eip, uint32_t len)
+static void *interp_quietly(struct bt *b, uint32_t eip, uint32_t arg)
 {
 	const struct view *view = b->view;
 	uint32_t gen = b->gen;
+	enum interp_result r;
 
 	b->v->state.rip = eip;
-	return after_interp(b, bt_interp(b, MECH_CALLOUT), eip + len, view, gen);
+	r = bt_interp(b, MECH_CALLOUT);
+	return after_interp(b, r, goes_on(b, eip, arg), view, gen);
 }
 
 /* STI found that core waits for interrupts to come on: bt_run does the next instruction, under the shadow. */

@@ -134,7 +134,7 @@ bool flow(struct tr *t, bool *handled)
 	case ZYDIS_MNEMONIC_INT: case ZYDIS_MNEMONIC_INT3:
 		return soft_int(t);
 	case ZYDIS_MNEMONIC_IRETD:
-		rewrite_callout(t, TH_IRET, t->d.length);
+		rewrite_callout(t, TH_IRET, t->d.length | CO_END);
 		t->end = true;
 		return true;
 	case ZYDIS_MNEMONIC_POPFD:

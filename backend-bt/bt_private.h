@@ -259,7 +259,9 @@ void fault_capture(struct bt *b, ucontext_t *uc, const struct block *k, const st
 void async_kick(struct vcpu *v, void *ucontext);
 void async_step(struct bt *b, ucontext_t *uc);
 
-/* bt_callout.c, called from bt_entry.S */
+/* bt_callout.c, called from bt_entry.S. The argument of those that run an instruction: */
+#define CO_LEN 15u /* its length */
+#define CO_END 16u /* nothing follows in the block */
 typedef void *callout_fn(struct bt *b, uint32_t eip, uint32_t arg);
 callout_fn bt_co_miss, bt_co_chain, bt_co_interp, bt_co_sti_window, bt_co_window, bt_co_in, bt_co_out, bt_co_cpuid, bt_co_int,
 	bt_co_iret, bt_co_popf, bt_co_store, bt_co_stop;

@@ -78,10 +78,9 @@ interp:
 	t->jumps = jumps0;
 	t->end = false;
 	t->flags = IM_RESTART;
-	rewrite_callout(t, TH_INTERP, t->d.length);
-	/* What follows a far branch or a return from the kernel is seldom the next instruction. */
-	if (t->d.meta.category == ZYDIS_CATEGORY_SYSRET || t->d.mnemonic == ZYDIS_MNEMONIC_HLT)
-		t->end = true;
+	/* What follows a return from the kernel is seldom the next instruction, and may not be code. */
+	t->end = t->d.meta.category == ZYDIS_CATEGORY_SYSRET || t->d.mnemonic == ZYDIS_MNEMONIC_IRETD;
+	rewrite_callout(t, TH_INTERP, t->d.length | (t->end ? CO_END : 0));
 }
 
 /* Points the rel32 at site to host code. */
