@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "bench.h"
 
 #define KERNELS_MAX 24
@@ -183,9 +184,8 @@ static void round_run(struct compute *c, unsigned round)
 		}
 	}
 	round_close(c);
-	fprintf(stderr, "\rround %u of %u", round + 1, c->o->rounds);
-	if (round + 1 == c->o->rounds)
-		fputc('\n', stderr);
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\rround %u of %u%s", round + 1, c->o->rounds, round + 1 == c->o->rounds ? "\n" : "");
 }
 
 static void table_print(const struct compute *c)
