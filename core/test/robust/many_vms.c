@@ -108,7 +108,7 @@ static struct traces look(void)
 	return t;
 }
 
-/* One life. how: 0 created only, 1 loaded too, 2 run to its end. */
+/* One life. how: 0 created only, 1 loaded too, 2 run to an end, 3 run to a good end. */
 static int live(const struct backend_ops *ops, const char *guest, int how)
 {
 	struct vm_config cfg = { .ops = ops, .mem_size = 16 << 20, .console_in = -1, .console_out = -1, .timeout_ns = 60000000000ull };
@@ -124,7 +124,7 @@ static int live(const struct backend_ops *ops, const char *guest, int how)
 		fprintf(stderr, "vm_load: %s\n", vm->why);
 	if (!err && how >= 2) {
 		err = vm_run(vm);
-		if (err || vm->end != END_EXIT || vm->status) {
+		if (how == 3 && (err || vm->end != END_EXIT || vm->status)) {
 			fprintf(stderr, "the guest did not end well: %s\n", vm->why);
 			err = err ? err : -1;
 		}
@@ -164,6 +164,7 @@ int main(int argc, char **argv)
 	struct traces first, warm, last;
 	char engine[64] = "";
 	const char *why;
+	int run;
 
 	for (size_t i = 0; argc > 2 && i < ARRAY_LEN(backends); i++)
 		if (!strcmp(backends[i]->name, argv[1]))
@@ -177,12 +178,14 @@ int main(int argc, char **argv)
 		printf("SKIPPED: backend %s cannot run here: %s\n", ops->name, why);
 		return SKIPPED;
 	}
+	/* What is behind /dev/kvm may not be able to run a guest; its machines must come and go all the same. */
+	run = strcmp(ops->name, "vtx") || !strcmp(engine, "kvm_intel") || !strcmp(engine, "kvm_amd") ? 3 : 2;
 	first = look();
 	warm = first;
 	for (unsigned i = 0; i < count; i++) {
-		int how = i % 50 == 0 ? 2 : i % 4 == 0 ? 1 : 0;
+		int how = i % 50 == 0 ? run : i % 4 == 0 ? 1 : 0;
 
-		ran += how == 2;
+		ran += how == run;
 		if (live(ops, argv[2], how))
 			return 1;
 		if (i == SETTLED)
