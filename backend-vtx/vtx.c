@@ -136,6 +136,7 @@ static int vtx_vcpu_init(struct vcpu *v)
 	if (!c)
 		return -ENOMEM;
 	c->engine = x->engine;
+	c->shadow = vtx_shadow_paging(x->engine);
 	c->time = !getenv("RINGLAB_NESTED");
 	c->fd = r = vtx_ioctl(x->vm, KVM_CREATE_VCPU, NULL);
 	if (r < 0)

@@ -14,6 +14,8 @@ enum vtx_engine { ENGINE_NONE, ENGINE_INTEL, ENGINE_AMD, ENGINE_PVM, ENGINE_OTHE
 /* vtx_host.c */
 const char *vtx_engine_name(enum vtx_engine engine); /* "kvm_intel" ... */
 enum vtx_engine vtx_engine_detect(void);
+/* Whether KVM keeps shadow page tables: the module's ept (npt) parameter is off. */
+bool vtx_shadow_paging(enum vtx_engine engine);
 void vtx_describe(FILE *out);
 
 struct vtx_vm {
@@ -55,6 +57,7 @@ struct vtx_vcpu {
 	struct kvm_run *run;
 	size_t run_size;
 	enum vtx_engine engine;
+	bool shadow;      /* KVM keeps shadow page tables: MMIO leaves the guest as a page fault */
 	bool time;        /* take cycles: not in a nested machine, whose clock is emulated */
 	bool unfinished;  /* KVM completes the last exit's instruction at the next KVM_RUN */
 	bool stashed;     /* that completion brought another exit, which vtx_run is to return first */
@@ -115,7 +118,7 @@ struct vtx_reason {
 };
 const struct vtx_reason *vtx_reason_find(enum vtx_engine engine, uint32_t number);
 /* The hardware reason by which an event of this kind left the guest to us; NULL when the engine's is not known. */
-const struct vtx_reason *vtx_reason_of(enum vtx_engine engine, enum event_kind k);
+const struct vtx_reason *vtx_reason_of(enum vtx_engine engine, bool shadow, enum event_kind k);
 
 /* rules.c */
 #define VTX_RULES 53

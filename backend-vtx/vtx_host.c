@@ -59,6 +59,20 @@ enum vtx_engine vtx_engine_detect(void)
 	return module_loaded(ENGINE_PVM) ? ENGINE_PVM : ENGINE_OTHER;
 }
 
+bool vtx_shadow_paging(enum vtx_engine engine)
+{
+	const char *path = engine == ENGINE_INTEL ? "/sys/module/kvm_intel/parameters/ept" : "/sys/module/kvm_amd/parameters/npt";
+	int fd = engine == ENGINE_INTEL || engine == ENGINE_AMD ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	char c = 'Y';
+
+	if (fd >= 0) {
+		if (read(fd, &c, 1) != 1)
+			c = 'Y';
+		close(fd);
+	}
+	return c == 'N' || c == '0';
+}
+
 static void describe_parameter(FILE *out, int dir, const char *module, const char *name)
 {
 	char value[64];

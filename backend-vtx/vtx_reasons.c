@@ -115,9 +115,10 @@ const struct vtx_reason *vtx_reason_find(enum vtx_engine engine, uint32_t number
 
 /*
  * KVM tells its own reason, not the hardware's, so the hardware's follows from the event. One case is a choice: the first
- * touch of an MMIO page is an EPT violation, all later ones are misconfigurations (on SVM: all are nested page faults).
+ * touch of an MMIO page is an EPT violation, all later ones are misconfigurations (on SVM: all are nested page faults; with
+ * shadow paging: ordinary ones).
  */
-const struct vtx_reason *vtx_reason_of(enum vtx_engine engine, enum event_kind k)
+const struct vtx_reason *vtx_reason_of(enum vtx_engine engine, bool shadow, enum event_kind k)
 {
 	bool intel = engine == ENGINE_INTEL, amd = engine == ENGINE_AMD;
 
@@ -130,7 +131,10 @@ const struct vtx_reason *vtx_reason_of(enum vtx_engine engine, enum event_kind k
 	switch (k) {
 	case EV_PORT_IN:
 	case EV_PORT_OUT: return vtx_reason_find(engine, intel ? 30 : 0x7b);
-	case EV_MMIO: return vtx_reason_find(engine, intel ? 49 : 0x400);
+	case EV_MMIO:
+		if (shadow)
+			return vtx_reason_find(engine, intel ? 0 : 0x4e);
+		return vtx_reason_find(engine, intel ? 49 : 0x400);
 	case EV_HLT: return vtx_reason_find(engine, intel ? 12 : 0x78);
 	case EV_IRQ_WINDOW: return vtx_reason_find(engine, intel ? 7 : 0x64);
 	case EV_MSR_READ: return vtx_reason_find(engine, intel ? 31 : 0x7c);

@@ -25,7 +25,7 @@ static gva_t trace_eip(struct vcpu *v)
 void vtx_count(struct vcpu *v, enum event_kind k, uint64_t n)
 {
 	struct vtx_vcpu *c = vtx_vcpu(v);
-	const struct vtx_reason *r = vtx_reason_of(c->engine, k);
+	const struct vtx_reason *r = vtx_reason_of(c->engine, c->shadow, k);
 	uint64_t now = __rdtsc();
 
 	if (!r) {
@@ -146,7 +146,7 @@ static uint64_t reached_us(const struct vtx_vcpu *c, uint32_t reason)
 	uint64_t n = 0;
 
 	for (int k = 0; k < EV_COUNT; k++) {
-		const struct vtx_reason *r = vtx_reason_of(c->engine, k);
+		const struct vtx_reason *r = vtx_reason_of(c->engine, c->shadow, k);
 		if (r && r->number == reason)
 			n += c->exits_seen[k];
 	}
@@ -190,7 +190,15 @@ static void collect_cr(struct vcpu *v, const struct vtx_hist *h, uint32_t reason
 			kvm_alone(v, cr_kind(h->row[i].detail), reason, h->row[i].count);
 }
 
-/* With shadow paging KVM takes every #PF: those of the guest's own making it reflects, the others fill its tables. */
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+/*
+ * With shadow paging KVM takes every #PF: those of the guest's own making it reflects, MMIO comes to us, the others fill its
+ * tables. A read-modify-write of MMIO is one fault and two events, so the fills are a lower bound where guests do that.
+ */
 static void collect_exceptions(struct vcpu *v, const struct vtx_hist *h, uint32_t reason, uint64_t guest_faults)
 {
 	uint64_t faults = 0;
@@ -206,7 +214,7 @@ static void collect_exceptions(struct vcpu *v, const struct vtx_hist *h, uint32_
 	}
 	uint64_t reflected = guest_faults < faults ? guest_faults : faults;
 	kvm_alone(v, EV_PAGE_FAULT, reason, reflected);
-	kvm_alone(v, EV_SHADOW_FILL, reason, faults - reflected);
+	kvm_alone(v, EV_SHADOW_FILL, reason, less(faults - reflected, reached_us(vtx_vcpu(v), reason)));
 }
 
 /* SVM has one code for both, and says in EXITINFO1 which: those that did not reach us are KVM's. */
@@ -217,7 +225,7 @@ static void collect_msr(struct vcpu *v, const struct vtx_hist *h, uint32_t reaso
 		enum event_kind k = row->detail ? EV_MSR_WRITE : EV_MSR_READ;
 		uint64_t ours = vtx_vcpu(v)->exits_seen[k];
 		if (row->reason == reason && row->has_detail)
-			kvm_alone(v, k, reason, row->count > ours ? row->count - ours : 0);
+			kvm_alone(v, k, reason, less(row->count, ours));
 	}
 }
 
@@ -249,9 +257,9 @@ static uint64_t alone(const struct vtx_vcpu *c, const struct vtx_hist *h, uint32
 
 	if (c->engine == ENGINE_INTEL && reason == 48) {
 		uint64_t mmio = reached_us(c, 49), misconfigured = hist_total(h, 49);
-		ours = mmio > misconfigured ? mmio - misconfigured : 0;
+		ours = less(mmio, misconfigured);
 	}
-	return total > ours ? total - ours : 0;
+	return less(total, ours);
 }
 
 static void collect_hist(struct vcpu *v, const struct vtx_hist *h, uint64_t guest_faults)

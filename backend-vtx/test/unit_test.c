@@ -209,7 +209,7 @@ Test(vtx, every_event_that_reaches_us_has_a_reason)
 
 	for (size_t e = 0; e < ARRAY_LEN(engines); e++)
 		for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
-			cr_expect(vtx_reason_of(engines[e], kinds[k]), "%s: %s", vtx_engine_name(engines[e]), event_kind_name[kinds[k]]);
+			cr_expect(vtx_reason_of(engines[e], false, kinds[k]) && vtx_reason_of(engines[e], true, kinds[k]), "%s: %s", vtx_engine_name(engines[e]), event_kind_name[kinds[k]]);
 	cr_expect_str_eq(vtx_reason_find(ENGINE_INTEL, 30)->name, "I/O instruction");
 	cr_expect_eq(vtx_reason_find(ENGINE_INTEL, 9999), NULL);
 }
