@@ -55,6 +55,7 @@ const struct backend_rule vtx_rules[] = {
 	RULE_NATIVE("invlpg", NULL, TLB_FLUSH, "insn/invlpg", "with EPT it acts on the guest's own tags; with shadow paging it is a VM exit (14)"),
 	RULE_NATIVE("mov cr2", NULL, CR_WRITE, "insn/mov-cr", "CR2 is never intercepted"),
 	RULE_NATIVE("mov cr3", NULL, CR3_WRITE, "insn/mov-cr", "with EPT the guest owns CR3; with shadow paging it is a VM exit (28)"),
+	RULE_KVM("mov cr", CR_WRITE, "insn/mov-cr", "by register: CR2 and (with EPT) CR3 never leave the guest, CR0 and CR4 do when a bit that KVM owns changes; reads never"),
 	RULE_KVM("mov cr0", CR_WRITE, "insn/mov-cr", "VM exit (28) when a bit that KVM owns changes (PE, PG, NE, CD, ...); reads come from a shadow without exit"),
 	RULE_KVM("mov cr4", CR_WRITE, "insn/mov-cr", "VM exit (28) when a bit that KVM owns changes (PSE, PAE, VMXE, ...); reads come from a shadow without exit"),
 	RULE_KVM("lmsw", CR_WRITE, "insn/lmsw", "VM exit (28) when a bit that KVM owns changes"),

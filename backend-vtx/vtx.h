@@ -121,5 +121,5 @@ const struct vtx_reason *vtx_reason_find(enum vtx_engine engine, uint32_t number
 const struct vtx_reason *vtx_reason_of(enum vtx_engine engine, bool shadow, enum event_kind k);
 
 /* rules.c */
-#define VTX_RULES 53
+#define VTX_RULES 54
 extern const struct backend_rule vtx_rules[VTX_RULES];
