@@ -135,6 +135,7 @@ int vm_load(struct vm *vm, const struct load_request *req)
 	struct load_request r = *req;
 
 	r.xen_ok = builds_xen(vm);
+	vm->append = req->append;
 	return loader_load(&r, &vm->mem, &vm->image, &vm->vcpu.state, vm->why, sizeof(vm->why));
 }
 

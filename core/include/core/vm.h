@@ -61,6 +61,7 @@ struct vm {
 	struct dev_set *dev;
 	struct console *console;
 	struct image image; /* what was loaded */
+	const char *append; /* the load request's command line, for a backend that builds a domain in start; may be NULL */
 	struct vcpu vcpu;   /* one, for now */
 
 	enum vm_end end;

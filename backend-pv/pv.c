@@ -1,0 +1,501 @@
+/*
+ * pv.c - direct execution: the backend's ops and its run loop.
+ *
+ * Guest code runs by itself, at ring 3 in compatibility mode, until a signal or a hypercall brings the VMM back; then
+ * v->state holds the truth, and the interface (pv_trap.c, xen_*.c) acts on it. Read next: pv_entry.S, pv_signal.c.
+ */
+#include "pv.h"
+#include <asm/prctl.h>
+#include <cpuid.h>
+#include <errno.h>
+#include <immintrin.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#ifndef ARCH_SET_CPUID
+#define ARCH_SET_CPUID 0x1012
+#endif
+#define BLOCK (64u << 10)
+#define XSAVE_AREA (16u << 10) /* only the first 576 bytes hold anything, but XRSTOR may touch as much as XCR0 allows */
+
+static const int fault_signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS };
+
+static bool have_fsgsbase(void)
+{
+	return getauxval(AT_HWCAP2) & 2; /* HWCAP2_FSGSBASE: the kernel lets user code use it */
+}
+
+static bool have_xsave(void)
+{
+	unsigned a, b, c, d;
+
+	return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_OSXSAVE);
+}
+
+static bool have_pku(void)
+{
+	unsigned a, b, c, d;
+
+	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & bit_OSPKE);
+}
+
+__attribute__((target("xsave"))) static uint64_t xcr0(void)
+{
+	return _xgetbv(0);
+}
+
+static const char *pv_probe(char *engine, size_t n)
+{
+	char entry[8];
+
+	snprintf(engine, n, "pv");
+#ifdef __SANITIZE_ADDRESS__
+	return "AddressSanitizer's shadow memory lies in the low 4 GiB, where guest code would run; use a build without it";
+#endif
+	if (!have_fsgsbase())
+		return "the CPU or the kernel does not let user code set the FS base (FSGSBASE)";
+	if (!have_xsave())
+		return "the CPU or the kernel has no XSAVE";
+	if (syscall(SYS_modify_ldt, 0, entry, sizeof(entry)) < 0)
+		return "the kernel refuses modify_ldt (CONFIG_MODIFY_LDT_SYSCALL)";
+	return NULL;
+}
+
+static void pv_describe(FILE *out)
+{
+	fprintf(out, "user isolation: unmap (default), limits%s\n",
+		have_pku() ? ", keys (not sealed against WRPKRU in guest code)" : "; keys not: no PKU");
+	fprintf(out, "vm.mmap_min_addr: %llu\n", (unsigned long long)pv_low_min_addr());
+	fprintf(out, "VMM memory: %s\n", "contained by the jail only");
+	fprintf(out, "CPUID faulting: %s\n", syscall(SYS_arch_prctl, ARCH_SET_CPUID, 1) ? "no: guests see the host's CPUID" : "yes");
+}
+
+/* ---- life ---- */
+
+static int isolation_choose(struct pv *pv)
+{
+	const char *want = pv->vm->cfg.user_isolation;
+
+	pv->iso = ISO_UNMAP;
+	pv->pkey = -1;
+	if (!want || !strcmp(want, "unmap"))
+		return 0;
+	if (!strcmp(want, "limits")) {
+		pv->iso = ISO_LIMITS;
+		return 0;
+	}
+	if (strcmp(want, "keys")) {
+		snprintf(pv->vm->why, sizeof(pv->vm->why), "--user-isolation %s: choose keys, unmap or limits", want);
+		say("%s", pv->vm->why);
+		return -EINVAL;
+	}
+	pv->pkey = have_pku() ? (int)syscall(SYS_pkey_alloc, 0, 0) : -1;
+	if (pv->pkey < 0) {
+		say("--user-isolation keys: this CPU has no protection keys; use unmap");
+		return -ENOTSUP;
+	}
+	pv->iso = ISO_KEYS;
+	return 0;
+}
+
+static int pv_vm_init(struct vm *vm)
+{
+	struct pv *pv = calloc(1, sizeof(*pv));
+	uint64_t vdso = getauxval(AT_SYSINFO_EHDR);
+	int r;
+
+	if (!pv)
+		return -ENOMEM;
+	pv->vm = vm;
+	pv->top = PV_TOP;
+	pv->landing = (uint32_t)vdso & (uint32_t)PAGE_MASK;
+	if ((r = isolation_choose(pv)))
+		goto no_iso;
+	if ((r = pv_low_reserve(&pv->bottom))) {
+		if (r == -EBUSY)
+			say("pv: the low 4 GiB are taken: another pv VM lives in this process, and there can be only one");
+		goto no_low;
+	}
+	if ((r = pv_shadow_init(pv)))
+		goto no_shadow;
+	vm->priv = pv;
+	return 0;
+no_shadow:
+	pv_low_release(pv->bottom);
+no_low:
+	if (pv->pkey >= 0)
+		syscall(SYS_pkey_free, pv->pkey);
+no_iso:
+	free(pv);
+	return r;
+}
+
+static void pv_vm_fini(struct vm *vm)
+{
+	struct pv *pv = vm->priv;
+
+	if (!pv)
+		return;
+	xen_fini(pv);
+	pv_ldt_clear(pv);
+	pv_shadow_fini(pv);
+	pv_low_release(pv->bottom);
+	if (pv->pkey >= 0)
+		syscall(SYS_pkey_free, pv->pkey);
+	free(pv);
+	vm->priv = NULL;
+}
+
+static void hook_flush(void *ctx, gva_t gva, bool all, bool global)
+{
+	if (all)
+		pv_shadow_flush_all(ctx, !global);
+	else
+		pv_shadow_flush(ctx, (uint32_t)gva.a);
+}
+
+/* Handlers are installed before the jail, and stay until vcpu_fini. The previous ones come back then. */
+static int signals_install(struct pv *pv)
+{
+	struct sigaction sa = { .sa_sigaction = (void (*)(int, siginfo_t *, void *))pv_signal_entry,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
+	stack_t ss = { .ss_sp = pv->block + 64, .ss_size = BLOCK - 64 };
+
+	sigemptyset(&sa.sa_mask);
+	if (sigaltstack(&ss, NULL))
+		return -errno;
+	for (unsigned i = 0; i < ARRAY_LEN(fault_signals); i++)
+		sigaction(fault_signals[i], &sa, &pv->old[i]);
+	sigaction(SIG_KICK, &sa, &pv->old[ARRAY_LEN(fault_signals)]);
+	pv->signals = true;
+	return 0;
+}
+
+static void signals_remove(struct pv *pv)
+{
+	stack_t off = { .ss_flags = SS_DISABLE };
+
+	if (!pv->signals)
+		return;
+	for (unsigned i = 0; i < ARRAY_LEN(fault_signals); i++)
+		sigaction(fault_signals[i], &pv->old[i], NULL);
+	sigaction(SIG_KICK, &pv->old[ARRAY_LEN(fault_signals)], NULL);
+	sigaltstack(&off, NULL);
+	pv->signals = false;
+}
+
+static void cpu_setup(struct vcpu *v, struct pv_cpu *c, uint8_t *areas)
+{
+	c->st = &v->state;
+	c->v = v;
+	c->pv = v->vm->priv;
+	c->attention = &v->attention;
+	c->xmask = xcr0() & ~(1ull << 9); /* not PKRU */
+	c->xsave = areas;
+	c->xinit = areas + XSAVE_AREA;
+	for (int i = 0; i < 2; i++) {
+		uint8_t *x = areas + i * XSAVE_AREA;
+		*(uint16_t *)x = 0x37f;          /* FCW after FNINIT */
+		*(uint32_t *)(x + 24) = 0x1f80;  /* MXCSR */
+	}
+	*(uint64_t *)(c->xsave + 512) = 3;
+	memcpy(v->state.fx, c->xsave, 512);
+}
+
+static int pv_vcpu_init(struct vcpu *v)
+{
+	struct pv *pv = v->vm->priv;
+	size_t size = 2 * BLOCK;
+	/* One mapping, aligned to BLOCK: the signal stack, then struct pv_cpu and the XSAVE areas. */
+	uint8_t *p = mmap(NULL, size + BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	uint8_t *block = (uint8_t *)(((uintptr_t)p + BLOCK - 1) & ~(uintptr_t)(BLOCK - 1));
+	if (block > p)
+		munmap(p, (size_t)(block - p));
+	if (block + size < p + size + BLOCK)
+		munmap(block + size, (size_t)(p + BLOCK - block));
+	_Static_assert(sizeof(struct pv_cpu) + 2 * XSAVE_AREA <= BLOCK, "second half of the block");
+	pv->block = block;
+	pv->cpu = (struct pv_cpu *)(block + BLOCK);
+	*(struct pv_cpu **)block = pv->cpu;
+	cpu_setup(v, pv->cpu, block + 2 * BLOCK - 2 * XSAVE_AREA);
+	v->interp.mech = MECH_TRAP;
+	v->interp.count = true;
+	v->interp.hooks = (struct interp_hooks){ .ctx = pv, .tlb_flush = hook_flush };
+	return signals_install(pv);
+}
+
+/* No selector of ours may stay in a register when its descriptor goes; the host's FS base stays. */
+static void host_segments(void)
+{
+	uint64_t fs;
+
+	__asm__ volatile("rdfsbase %0" : "=r"(fs));
+	__asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%gs; mov %0, %%fs; wrfsbase %1" : : "r"(0), "r"(fs));
+}
+
+static void pv_vcpu_fini(struct vcpu *v)
+{
+	struct pv *pv = v->vm->priv;
+
+	if (have_fsgsbase())
+		host_segments();
+	signals_remove(pv);
+	if (pv->cpuid_faulting)
+		syscall(SYS_arch_prctl, ARCH_SET_CPUID, 1);
+	if (pv->block)
+		munmap(pv->block, 2 * BLOCK);
+	pv->block = NULL;
+	pv->cpu = NULL;
+}
+
+static int pv_start(struct vcpu *v)
+{
+	struct pv *pv = v->vm->priv;
+	bool xen = v->vm->image.kind == IMAGE_XEN;
+	int r = 0;
+
+	if (!xen && v->vm->cfg.interface && !strcmp(v->vm->cfg.interface, "xen")) {
+		vm_stop(v->vm, END_CRASH, 0, "the image carries no Xen notes: --interface xen needs a Xen guest");
+		return 0;
+	}
+	if (v->vm->image.kind == IMAGE_ELF64) {
+		vm_stop(v->vm, END_CRASH, 0, "a 64-bit image: pv runs 32-bit guests; use vtx");
+		return 0;
+	}
+	__asm__ volatile("rdfsbase %0" : "=r"(pv->cpu->host_fs));
+	memcpy(pv->cpu->xsave, v->state.fx, 512);
+	if (xen)
+		r = xen_start(v);
+	else
+		pv_trap_start(v);
+	/* From here on CPUID faults in VMM code too: none is executed there, and the signal handler would say so. */
+	pv->cpuid_faulting = !r && !syscall(SYS_arch_prctl, ARCH_SET_CPUID, 0);
+	pv->started = true;
+	return r;
+}
+
+/* ---- segments: from what the guest believes to LDT selectors, and back ---- */
+
+static const uint8_t data_sreg[4] = { S_DS, S_ES, S_FS, S_GS };
+
+/* A selector that the guest has loaded without a trap. */
+static void seg_adopt(struct vcpu *v, unsigned sreg, uint16_t sel)
+{
+	const struct segment *ours = pv_ldt_lookup(v->vm->priv, sel);
+
+	if (ours)
+		v->state.seg[sreg] = *ours;
+	else if (!(sel & ~3))
+		v->state.seg[sreg] = (struct segment){ .sel = sel };
+	else /* one of the host's flat ones: what the guest had stays, and is loaded again on entry */
+		stat_count(&v->stats, EV_HOST_FAULT, MECH_TRAP);
+}
+
+static void segs_pull(struct vcpu *v)
+{
+	struct pv_cpu *c = ((struct pv *)v->vm->priv)->cpu;
+	uint32_t now[4];
+
+	__asm__ volatile("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3" : "=r"(now[0]), "=r"(now[1]), "=r"(now[2]), "=r"(now[3]));
+	for (int i = 0; i < 4; i++)
+		if ((uint16_t)now[i] != c->sel[i])
+			seg_adopt(v, data_sreg[i], (uint16_t)now[i]);
+	if (!c->live) { /* through the hypercall page: CS did not change, and the flags are where the entry put them */
+		c->ss = c->far_ss;
+		c->cs = c->far_cs;
+		v->state.rflags = (v->state.rflags & ~(uint64_t)FL_REAL) | (c->raw_flags & FL_REAL) | (c->tf_seen ? FL_TF : 0);
+		c->tf_seen = 0;
+	}
+	c->live = 0;
+	if (c->ss != (uint16_t)c->iret[4])
+		seg_adopt(v, S_SS, c->ss);
+	if (c->cs != (uint16_t)c->iret[1])
+		seg_adopt(v, S_CS, c->cs);
+}
+
+/* Selectors, the iretq frame and the FS base for the next entry. 0, -errno, or 1: CS or SS cannot be run. */
+static int segs_push(struct vcpu *v)
+{
+	struct pv *pv = v->vm->priv;
+	struct pv_cpu *c = pv->cpu;
+	struct cpu_state *s = &v->state;
+	int sel;
+
+	for (int i = 0; i < 4; i++) {
+		if ((sel = pv_ldt_select(pv, data_sreg[i], &s->seg[data_sreg[i]])) < 0)
+			return sel;
+		c->sel[i] = (uint16_t)sel;
+	}
+	c->guest_fs = c->sel[2] ? pv->ldt.slot[c->sel[2] >> 3].base : 0;
+	if ((sel = pv_ldt_select(pv, S_CS, &s->seg[S_CS])) <= 0)
+		return sel ? sel : 1;
+	c->iret[1] = c->far_cs = (uint16_t)sel;
+	if ((sel = pv_ldt_select(pv, S_SS, &s->seg[S_SS])) <= 0)
+		return sel ? sel : 1;
+	c->iret[4] = c->far_ss = (uint16_t)sel;
+	c->iret[0] = (uint32_t)s->rip;
+	c->iret[2] = (s->rflags & FL_REAL) | FL_IF | FL_FIXED;
+	c->iret[3] = (uint32_t)s->gpr[R_ESP];
+	return 0;
+}
+
+/* ---- the run loop ---- */
+
+static bool pv_ready(struct vcpu *v)
+{
+	return (v->state.rflags & FL_IF) && !v->state.int_shadow;
+}
+
+static int pv_inject(struct vcpu *v, uint8_t vector)
+{
+	uint64_t t0 = stat_begin(&v->stats, EV_IRQ_DELIVERED, MECH_TRAP);
+	enum interp_result r = interp_deliver(v, vector, DELIVER_HW, false, 0);
+
+	stat_end(&v->stats, EV_IRQ_DELIVERED, MECH_TRAP, GVA(v->state.rip), t0);
+	if (r == INTERP_SHUTDOWN)
+		vm_stop(v->vm, END_CRASH, 0, "triple fault while interrupt %#x was delivered at eip %#llx", vector, (unsigned long long)v->state.rip);
+	else if (r == INTERP_CRASH)
+		vm_stop(v->vm, END_CRASH, 0, "interrupt %#x could not be delivered: %s", vector, v->interp.why);
+	return 0;
+}
+
+/* What the guest did while it ran, as c->exit says. */
+static enum step guest_exit(struct vcpu *v, struct exit *e, enum pv_exit why)
+{
+	struct pv *pv = v->vm->priv;
+	struct pv_cpu *c = pv->cpu;
+
+	pv_flush_samples(c);
+	switch (why) {
+	case PVX_FAULT:
+		return pv->xen ? xen_fault(v, e) : pv_trap_fault(v, e);
+	case PVX_HYPERCALL:
+		return xen_hypercall_slow(v, e, MECH_HYPERCALL);
+	case PVX_KICK:
+		stat_count(&v->stats, EV_KICK, MECH_TRAP);
+		return STEP_GO;
+	case PVX_ESCAPE:
+		exit_crash(e, GVA(c->raw_rip), "guest code reached a 64-bit code segment and faulted there (signal %u, trap %u)", c->sig, c->trapno);
+		return STEP_EXIT;
+	case PVX_BADENTRY:
+		exit_crash(e, GVA(v->state.rip), "guest code cannot be entered: trap %u, error %#x, address %#llx at +%#llx",
+			c->trapno, c->err, (unsigned long long)c->cr2, (unsigned long long)c->raw_rip);
+		return STEP_EXIT;
+	case PVX_NONE:
+	case PVX_ABORT:
+	case PVX_FLUSH:
+		break;
+	}
+	return STEP_GO;
+}
+
+/* What must happen before guest code goes on; STEP_EXIT when run must return instead. */
+static enum step before_entry(struct vcpu *v, struct exit *e)
+{
+	struct pv *pv = v->vm->priv;
+
+	if (v->vm->end != END_NONE) {
+		e->reason = EXIT_STOPPED;
+		return STEP_EXIT;
+	}
+	if (v->attention) {
+		e->reason = EXIT_KICK;
+		return STEP_EXIT;
+	}
+	if (pv->xen)
+		return xen_before_entry(v, e);
+	if (v->irq_window && pv_ready(v)) {
+		stat_count(&v->stats, EV_IRQ_WINDOW, MECH_TRAP);
+		e->reason = EXIT_IRQ_WINDOW;
+		return STEP_EXIT;
+	}
+	/* The instruction after STI or MOV SS: with an interrupt waiting, it is interpreted, so that the shadow ends after it. */
+	if (v->irq_window && v->state.int_shadow) {
+		if (pv_trap_interpret(v, e) == STEP_EXIT)
+			return STEP_EXIT;
+		return before_entry(v, e);
+	}
+	v->state.int_shadow = 0;
+	return STEP_GO;
+}
+
+static int pv_run(struct vcpu *v, struct exit *e)
+{
+	struct pv *pv = v->vm->priv;
+	int r;
+
+	for (;;) {
+		if (before_entry(v, e) == STEP_EXIT)
+			return 0;
+		pv->cpu->user = CPL(&v->state) == 3;
+		if ((r = pv_shadow_switch(pv, pv->cpu->user)) < 0 || (r = segs_push(v)) < 0)
+			return r;
+		if (r) {
+			exit_crash(e, GVA(v->state.rip), "CS %#x or SS %#x cannot be run from", v->state.seg[S_CS].sel, v->state.seg[S_SS].sel);
+			return 0;
+		}
+		pv->cpu->live = 0;
+		enum pv_exit why = (enum pv_exit)pv_enter(pv->cpu);
+		if (why != PVX_ABORT && why != PVX_BADENTRY)
+			segs_pull(v);
+		if (guest_exit(v, e, why) == STEP_EXIT)
+			return 0;
+	}
+}
+
+static int pv_pull(struct vcpu *v, unsigned groups)
+{
+	struct pv *pv = v->vm->priv;
+
+	if ((groups & REGS_FPU) && pv->cpu && pv->started)
+		memcpy(v->state.fx, pv->cpu->xsave, sizeof(v->state.fx));
+	return 0;
+}
+
+static int pv_push(struct vcpu *v, unsigned groups)
+{
+	struct pv *pv = v->vm->priv;
+
+	if ((groups & REGS_FPU) && pv->cpu)
+		memcpy(pv->cpu->xsave, v->state.fx, sizeof(v->state.fx));
+	return 0;
+}
+
+/* Never called: pv's own SIG_KICK handler sets attention, and leaves the guest by not returning to it. */
+static void pv_kick(struct vcpu *v, void *ucontext)
+{
+}
+
+static const char *const pv_interfaces[] = { "xen", "trap", NULL };
+/* No rt_sigreturn: handlers leave by re-entering the guest. mmap, munmap and mprotect are in core's list. */
+static const int pv_syscalls[] = { SYS_modify_ldt, SYS_arch_prctl, SYS_pkey_mprotect, -1 };
+
+const struct backend_ops pv_backend = {
+	.name = "pv",
+	.title = "direct execution",
+	.rules = pv_rules,
+	.rule_count = PV_RULES,
+	.interfaces = pv_interfaces,
+	.probe = pv_probe,
+	.describe = pv_describe,
+	.vm_init = pv_vm_init,
+	.vm_fini = pv_vm_fini,
+	.vcpu_init = pv_vcpu_init,
+	.vcpu_fini = pv_vcpu_fini,
+	.start = pv_start,
+	.run = pv_run,
+	.pull = pv_pull,
+	.push = pv_push,
+	.inject = pv_inject,
+	.ready = pv_ready,
+	.kick = pv_kick,
+	.jail_syscalls = pv_syscalls,
+};

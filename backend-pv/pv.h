@@ -1,0 +1,145 @@
+/*
+ * pv.h - the inside of direct execution: what the files of backend-pv share.
+ *
+ * struct pv_cpu is what the assembly (pv_entry.S) and the signal handler see; its offsets are asserted in pv_signal.c.
+ * struct pv is everything else of one VM. Read first: README.md; read next: pv.c (the run loop).
+ */
+#pragma once
+#include <signal.h>
+#include <ucontext.h>
+#include "core/vm.h"
+#include "pv_offsets.h"
+
+/* One thread's crossing between VMM and guest. Lives above 4 GiB, as all VMM data does. */
+struct pv_cpu {
+	uint64_t host_rsp;              /* pv_enter's stack frame, to which a signal or hypercall unwinds */
+	uint64_t host_fs;               /* libc's TLS base */
+	struct cpu_state *st;           /* gpr, rip, rflags are the truth whenever VMM code runs */
+	uint64_t guest_fs;              /* the FS base that guest code has */
+	uint64_t iret[5];               /* rip, cs, rflags, rsp, ss: what pv_enter's iretq pops */
+	uint16_t sel[4];                /* host selectors of DS, ES, FS, GS to load */
+	uint32_t in_guest;              /* guest code is, or is about to be, running */
+	uint32_t exit;                  /* enum pv_exit */
+	uint8_t *xsave;                 /* 64-byte aligned; the guest's x87 and SSE state while VMM code runs */
+	uint8_t *xinit;                 /* an XSAVE image of the initial state, for VMM code */
+	uint64_t xmask;                 /* XRSTOR's components: all of XCR0 but PKRU */
+	uint32_t far_eip;               /* m16:32, where the hypercall's far jump returns to */
+	uint16_t far_cs, far_ss;
+	volatile uint8_t *attention;    /* &v->attention */
+	uint64_t raw_flags;             /* EFLAGS at hypercall entry */
+	uint32_t user;                  /* guest user mode: no hypercalls */
+	uint32_t tf_seen;               /* TF was set when the guest entered the trampoline */
+	/* What the signal handler leaves for run. */
+	uint32_t sig, trapno, err, pad;
+	uint64_t cr2, raw_rip;
+	uint16_t cs, ss;
+	uint32_t live;                  /* DS, ES, FS, GS still hold what the guest left there */
+	/* Samples of hypercall costs: the fast path must not call what uses SSE. */
+	uint32_t samples;
+	struct { uint64_t t0, t1; } sample[64];
+	struct vcpu *v;
+	struct pv *pv;
+};
+
+enum pv_exit { PVX_NONE, PVX_FAULT, PVX_KICK, PVX_HYPERCALL, PVX_FLUSH, PVX_ESCAPE, PVX_BADENTRY, PVX_ABORT };
+
+/* Flags that guest code owns in the host's EFLAGS; IF and IOPL are virtual. */
+#define FL_REAL (FL_ARITH | FL_TF | FL_DF | FL_NT | FL_RF | FL_AC | FL_ID)
+
+/* pv_entry.S */
+int pv_enter(struct pv_cpu *c);
+void pv_signal_entry(int sig, siginfo_t *si, void *uc);
+extern char pv_text_begin[], pv_text_end[], pv_enter_crit[], pv_enter_end[], pv_hc_begin[], pv_hc_check[], pv_hc_end[];
+
+/* pv_signal.c: general registers only, no stack protector. */
+int pv_signal(struct pv_cpu *c, int sig, siginfo_t *si, ucontext_t *uc, uint32_t was_in_guest);
+
+/* ---- the low 4 GiB and the LDT (pv_low.c) ---- */
+#define LDT_SLOTS 512
+struct ldt_slot {
+	struct segment seg; /* what the guest believes */
+	uint32_t base, limit;
+	bool used, user; /* user: truncated below the guest kernel (ISO_LIMITS) */
+};
+struct ldt {
+	struct ldt_slot slot[LDT_SLOTS];
+	unsigned n;      /* slots used; allocated from 1 on */
+	unsigned last[SREG_COUNT];
+};
+
+#define PV_TOP 0x100000000ull
+int pv_low_reserve(uint64_t *bottom);   /* 0, -EBUSY when something is there already, or -errno */
+void pv_low_release(uint64_t bottom);
+uint64_t pv_low_min_addr(void);         /* vm.mmap_min_addr, page aligned */
+/* A host selector for what the guest believes is *s; 0 for an unusable one, -errno for a host failure. */
+int pv_ldt_select(struct pv *pv, unsigned sreg, const struct segment *s);
+/* The guest segment behind a host LDT selector; NULL when it is none of ours. */
+const struct segment *pv_ldt_lookup(struct pv *pv, uint16_t sel);
+void pv_ldt_clear(struct pv *pv);
+
+/* ---- guest pages at their own linear addresses (pv_shadow.c) ---- */
+#define SP_MAPPED 0x01u
+#define SP_WRITE  0x02u
+#define SP_EXEC   0x04u
+#define SP_USER   0x08u
+#define SP_LARGE  0x10u
+#define SP_GLOBAL 0x20u
+#define SHADOW_REGION_SHIFT 10 /* pages of 4 MiB, in which mapped and supervisor pages are counted */
+
+struct shadow {
+	uint8_t *page;             /* a byte for each page of 4 GiB */
+	uint16_t mapped[1024];     /* pages mapped, by 4 MiB region */
+	uint16_t super[1024];      /* of these, supervisor pages */
+	bool hidden;               /* supervisor pages are PROT_NONE: guest user mode runs */
+	uint64_t total;
+};
+
+enum isolation { ISO_LIMITS, ISO_UNMAP, ISO_KEYS };
+
+struct xen;
+struct pv {
+	struct vm *vm;
+	struct pv_cpu *cpu;
+	struct xen *xen;            /* the xen interface, or NULL: trap */
+	enum isolation iso;
+	int pkey;                   /* ISO_KEYS */
+	uint32_t shift;             /* LDT base shift: linear L lives at host address L + shift */
+	uint64_t top;               /* first host address that guest segments may not reach */
+	uint64_t user_top;          /* ISO_LIMITS: guest user segments end here; 0: the kernel is not above */
+	uint64_t bottom;            /* first reserved host address */
+	struct ldt ldt;
+	struct shadow shadow;
+	uint8_t *block;             /* alternate signal stack; its first word points to cpu */
+	struct sigaction old[32];   /* by fault_signals[] */
+	bool signals, started, cpuid_faulting;
+	uint32_t landing;           /* low 32 bits of the vDSO page: where SYSENTER's -EFAULT path comes back */
+	uint32_t repeat_eip, repeat_n; /* a fault that repeats without progress */
+	uint64_t repeat_cr2;
+};
+
+int pv_shadow_init(struct pv *pv);
+void pv_shadow_fini(struct pv *pv);
+/* Maps the guest page of linear address la (flags SP_*), n pages contiguous in guest-physical memory. 0 or -errno. */
+int pv_shadow_map(struct pv *pv, uint32_t la, gpa_t gpa, unsigned n, unsigned flags);
+void pv_shadow_flush(struct pv *pv, uint32_t la);          /* INVLPG */
+void pv_shadow_flush_all(struct pv *pv, bool keep_global); /* MOV to CR3 */
+int pv_shadow_switch(struct pv *pv, bool user);            /* before entering guest user or kernel code */
+/* A host page fault at linear la: 0 filled, 1 not RAM or not mappable (interpret it), or WALK_FAULT | error code. */
+enum { FILL_OK, FILL_EMULATE };
+int pv_shadow_fill(struct pv *pv, uint32_t la, unsigned access);
+
+/* ---- the interfaces ---- */
+enum step { STEP_GO, STEP_EXIT }; /* go on in the guest, or e is filled */
+enum step pv_trap_fault(struct vcpu *v, struct exit *e);          /* pv_trap.c */
+void pv_trap_start(struct vcpu *v);
+enum step pv_trap_interpret(struct vcpu *v, struct exit *e);
+enum step xen_before_entry(struct vcpu *v, struct exit *e);     /* xen_event.c */
+int xen_start(struct vcpu *v);                                 /* xen_build.c */
+void xen_fini(struct pv *pv);
+enum step xen_fault(struct vcpu *v, struct exit *e);           /* xen_traps.c */
+enum step xen_hypercall_slow(struct vcpu *v, struct exit *e, enum event_mech mech); /* xen_hypercall.c */
+int pv_hypercall_fast(struct pv_cpu *c);                       /* xen_fast.c: general registers only */
+void pv_flush_samples(struct pv_cpu *c);
+
+#define PV_RULES 98 /* rows of rules.c */
+extern const struct backend_rule pv_rules[];

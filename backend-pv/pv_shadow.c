@@ -1,0 +1,295 @@
+/*
+ * pv_shadow.c - guest pages at their own linear addresses: mmaps of the guest-RAM memfd, made on demand.
+ *
+ * The host's mappings are used as a TLB: filled from the guest's page tables when a host page fault says that one is missing,
+ * dropped where the guest flushes its own TLB. Writable only once the guest's dirty bit is set; neighbours that are
+ * contiguous in guest-physical memory are mapped along, because a mapping costs far more than its size. Supervisor
+ * pages are hidden while guest user mode runs (--user-isolation). Called by pv_trap.c and the xen files.
+ */
+#include "pv.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "core/walk.h"
+
+#define PAGES (1u << 20)
+#define REGION_PAGES (1u << SHADOW_REGION_SHIFT)
+#define AROUND 16u
+
+int pv_shadow_init(struct pv *pv)
+{
+	void *p = mmap(NULL, PAGES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	pv->shadow.page = p;
+	return 0;
+}
+
+void pv_shadow_fini(struct pv *pv)
+{
+	if (pv->shadow.page)
+		munmap(pv->shadow.page, PAGES);
+	pv->shadow.page = NULL;
+}
+
+static void *host_of(const struct pv *pv, uint32_t page)
+{
+	return (void *)(((uint64_t)page << PAGE_SHIFT) + pv->shift);
+}
+
+/* Inaccessible again. The range may start below what is reserved, or end above it. */
+static void range_drop(struct pv *pv, uint32_t page, unsigned n)
+{
+	uint64_t from = (uint64_t)host_of(pv, page), to = from + ((uint64_t)n << PAGE_SHIFT);
+
+	if (from < pv->bottom)
+		from = pv->bottom;
+	if (to > pv->top)
+		to = pv->top;
+	if (from < to)
+		mmap((void *)from, to - from, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
+static int host_prot(unsigned flags)
+{
+	return PROT_READ | (flags & SP_WRITE ? PROT_WRITE : 0) | (flags & SP_EXEC ? PROT_EXEC : 0);
+}
+
+static void page_note(struct shadow *s, uint32_t page, unsigned flags)
+{
+	unsigned r = page >> SHADOW_REGION_SHIFT, old = s->page[page];
+
+	if (old & SP_MAPPED) {
+		s->mapped[r]--;
+		s->super[r] = (uint16_t)(s->super[r] - !(old & SP_USER));
+		s->total--;
+	}
+	if (flags & SP_MAPPED) {
+		s->mapped[r]++;
+		s->super[r] = (uint16_t)(s->super[r] + !(flags & SP_USER));
+		s->total++;
+	}
+	s->page[page] = (uint8_t)flags;
+}
+
+int pv_shadow_map(struct pv *pv, uint32_t la, gpa_t gpa, unsigned n, unsigned flags)
+{
+	uint32_t page = la >> PAGE_SHIFT;
+	size_t len = (size_t)n << PAGE_SHIFT;
+	void *at = host_of(pv, page);
+
+	if (mmap(at, len, host_prot(flags), MAP_SHARED | MAP_FIXED, pv->vm->mem.fd, (off_t)gpa.a) == MAP_FAILED)
+		return -errno;
+	if (pv->iso == ISO_KEYS && !(flags & SP_USER) && syscall(SYS_pkey_mprotect, at, len, host_prot(flags), pv->pkey))
+		return -errno;
+	for (unsigned i = 0; i < n; i++)
+		page_note(&pv->shadow, page + i, flags | SP_MAPPED);
+	return 0;
+}
+
+void pv_shadow_flush(struct pv *pv, uint32_t la)
+{
+	struct shadow *s = &pv->shadow;
+	uint32_t page = la >> PAGE_SHIFT;
+	unsigned n = 1;
+
+	if (!(s->page[page] & SP_MAPPED))
+		return;
+	if (s->page[page] & SP_LARGE) {
+		page &= ~(REGION_PAGES - 1); /* covers a 4 MiB page, and both 2 MiB pages that it may be instead */
+		n = REGION_PAGES;
+	}
+	range_drop(pv, page, n);
+	for (unsigned i = 0; i < n; i++)
+		page_note(s, page + i, 0);
+}
+
+static void region_flush_local(struct pv *pv, unsigned region)
+{
+	uint32_t page = region << SHADOW_REGION_SHIFT, end = page + REGION_PAGES;
+
+	while (page < end) {
+		uint32_t from = page;
+		while (page < end && (pv->shadow.page[page] & (SP_MAPPED | SP_GLOBAL)) == SP_MAPPED)
+			page_note(&pv->shadow, page++, 0);
+		if (page > from)
+			range_drop(pv, from, page - from);
+		else
+			page++;
+	}
+}
+
+void pv_shadow_flush_all(struct pv *pv, bool keep_global)
+{
+	struct shadow *s = &pv->shadow;
+
+	for (unsigned r = 0; r < ARRAY_LEN(s->mapped); r++) {
+		if (!s->mapped[r])
+			continue;
+		if (keep_global) {
+			region_flush_local(pv, r);
+			continue;
+		}
+		unsigned from = r;
+		for (; r < ARRAY_LEN(s->mapped) && s->mapped[r]; r++)
+			s->mapped[r] = s->super[r] = 0;
+		range_drop(pv, from << SHADOW_REGION_SHIFT, (r - from) << SHADOW_REGION_SHIFT);
+		memset(s->page + (from << SHADOW_REGION_SHIFT), 0, (size_t)(r - from) << SHADOW_REGION_SHIFT);
+	}
+	if (!keep_global)
+		s->total = 0;
+}
+
+/* Guest kernel pages of one region that share flags, one mprotect a run: hidden, or as they were. */
+static int region_protect(struct pv *pv, unsigned region, bool hide)
+{
+	struct shadow *s = &pv->shadow;
+	uint32_t page = region << SHADOW_REGION_SHIFT, end = page + REGION_PAGES;
+
+	while (page < end) {
+		unsigned f = s->page[page];
+		uint32_t from = page++;
+		if ((f & (SP_MAPPED | SP_USER)) != SP_MAPPED)
+			continue;
+		while (page < end && (s->page[page] & (SP_MAPPED | SP_USER)) == SP_MAPPED && (hide || s->page[page] == f))
+			page++;
+		if (mprotect(host_of(pv, from), (size_t)(page - from) << PAGE_SHIFT, hide ? PROT_NONE : host_prot(f)))
+			return -errno;
+	}
+	return 0;
+}
+
+/* The part of a run of regions that host addresses allow, PROT_NONE by one call. */
+static int regions_hide(struct pv *pv, unsigned from, unsigned to)
+{
+	uint64_t a = (uint64_t)host_of(pv, from << SHADOW_REGION_SHIFT), b = a + ((uint64_t)(to - from) << (SHADOW_REGION_SHIFT + PAGE_SHIFT));
+
+	if (a < pv->bottom)
+		a = pv->bottom;
+	if (b > pv->top)
+		b = pv->top;
+	return mprotect((void *)a, b - a, PROT_NONE) ? -errno : 0;
+}
+
+int pv_shadow_switch(struct pv *pv, bool user)
+{
+	struct shadow *s = &pv->shadow;
+	int r = 0;
+
+	if (s->hidden == user || pv->iso != ISO_UNMAP)
+		return 0;
+	s->hidden = user;
+	for (unsigned i = 0; i < ARRAY_LEN(s->mapped) && !r; i++) {
+		unsigned from = i;
+		if (!s->super[i])
+			continue;
+		if (!user || s->super[i] != s->mapped[i]) {
+			r = region_protect(pv, i, user);
+			continue;
+		}
+		while (i + 1 < ARRAY_LEN(s->mapped) && s->super[i + 1] == s->mapped[i + 1] && s->mapped[i + 1])
+			i++;
+		r = regions_hide(pv, from, i + 1);
+	}
+	return r;
+}
+
+/* Flags for the host mapping of a page that the guest's tables allow for this access. */
+static unsigned fill_flags(const struct pv *pv, const struct cpu_state *s, const struct walk *w)
+{
+	bool paging = s->cr0 & CR0_PG;
+	bool writable = w->writable || (!w->user && !(s->cr0 & CR0_WP));
+	unsigned f = (w->user || !paging ? SP_USER : 0) | (w->global ? SP_GLOBAL : 0) | (w->page_size > PAGE_SIZE ? SP_LARGE : 0);
+
+	if (writable && (w->dirty || !paging))
+		f |= SP_WRITE;
+	if (w->exec)
+		f |= SP_EXEC;
+	return f;
+}
+
+/* Where SYSENTER's error path of the host lands must never be guest code: FACTS, "the low 32 bits of the landing pad". */
+static bool near_landing(const struct pv *pv, uint64_t host, unsigned n)
+{
+	return pv->landing && host < (uint64_t)pv->landing + 4 * PAGE_SIZE && host + ((uint64_t)n << PAGE_SHIFT) > pv->landing;
+}
+
+static bool mappable(const struct pv *pv, uint32_t la, gpa_t gpa, uint64_t len)
+{
+	uint64_t host = (uint64_t)la + pv->shift;
+
+	return host >= pv->bottom && host + len <= pv->top && mem_contains(&pv->vm->mem, gpa, len);
+}
+
+/* How many pages from la on can share one mapping: a large page as a whole, else up to AROUND small neighbours. */
+static unsigned fill_extent(struct pv *pv, uint32_t la, const struct walk *w, unsigned flags)
+{
+	const struct cpu_state *s = &pv->vm->vcpu.state;
+	unsigned n = 1, max = AROUND - ((la >> PAGE_SHIFT) & (AROUND - 1));
+
+	for (; n < max; n++) {
+		uint32_t next = la + n * PAGE_SIZE;
+		struct walk x;
+		if (pv->shadow.page[next >> PAGE_SHIFT] & SP_MAPPED)
+			break;
+		if (walk_page(s, &pv->vm->mem, GVA(next), w->user ? ACCESS_USER : 0, true, &x))
+			break;
+		if ((x.gpa.a & PAGE_MASK) != (w->gpa.a & PAGE_MASK) + n * PAGE_SIZE || fill_flags(pv, s, &x) != flags ||
+		    !mappable(pv, next, GPA(x.gpa.a & PAGE_MASK), PAGE_SIZE))
+			break;
+	}
+	return n;
+}
+
+/* With paging off, and for large pages: the whole of it at once, where all of it is RAM. */
+static bool fill_whole(struct pv *pv, uint32_t la, const struct walk *w, unsigned flags, int *r)
+{
+	uint64_t size = w->page_size, from = la & ~(size - 1), off = la - from;
+	gpa_t gpa = GPA((w->gpa.a & PAGE_MASK) - off);
+
+	if (!(pv->vm->vcpu.state.cr0 & CR0_PG)) {
+		from = pv->bottom > pv->shift ? pv->bottom - pv->shift : 0;
+		gpa = GPA(from);
+		if (pv->vm->mem.size <= from || la < from)
+			return false;
+		size = pv->vm->mem.size - from;
+		if (from + size > PV_TOP - pv->shift)
+			size = PV_TOP - pv->shift - from;
+	}
+	if (size == PAGE_SIZE || !mappable(pv, (uint32_t)from, gpa, size) || near_landing(pv, from + pv->shift, size >> PAGE_SHIFT))
+		return false;
+	*r = pv_shadow_map(pv, (uint32_t)from, gpa, (unsigned)(size >> PAGE_SHIFT), flags);
+	return true;
+}
+
+int pv_shadow_fill(struct pv *pv, uint32_t la, unsigned access)
+{
+	struct vcpu *v = &pv->vm->vcpu;
+	struct walk w;
+	uint32_t fault = walk_page(&v->state, &pv->vm->mem, GVA(la), access, true, &w);
+	unsigned n, flags;
+	int r;
+
+	if (fault)
+		return (int)fault;
+	la &= (uint32_t)PAGE_MASK;
+	w.gpa.a &= PAGE_MASK;
+	if (!mappable(pv, la, w.gpa, PAGE_SIZE))
+		return FILL_EMULATE;
+	flags = fill_flags(pv, &v->state, &w);
+	if ((access & ACCESS_W) && !(flags & SP_WRITE))
+		return FILL_EMULATE; /* a supervisor write to a read-only user page with CR0.WP clear */
+	if (fill_whole(pv, la, &w, flags, &r))
+		return r;
+	n = fill_extent(pv, la, &w, flags);
+	if (near_landing(pv, (uint64_t)la + pv->shift, n)) {
+		if (access & ACCESS_X)
+			return FILL_EMULATE;
+		flags &= ~SP_EXEC;
+	}
+	return pv_shadow_map(pv, la, w.gpa, n, flags);
+}

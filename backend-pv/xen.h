@@ -1,0 +1,129 @@
+/*
+ * xen.h - the xen interface's state: one domain of the Xen x86-32 PAE PV ABI.
+ *
+ * The ABI's layouts come from libxen-dev's xen/foreign/x86_32.h and the like; nothing here is `unsigned long`. mfn equals
+ * pfn. Read next: xen_build.c (how a domain starts), xen_hypercall.c (the table).
+ */
+#pragma once
+#include "pv.h"
+#define XEN_HAVE_PV_UPCALL_MASK /* the foreign header leaves its consumers to say that they are about PV */
+#define __XEN_INTERFACE_VERSION__ 0x040900
+#include <xen/foreign/x86_32.h>
+#undef __XEN_INTERFACE_VERSION__
+
+#define XEN_VERSION ((4u << 16) | 17u)
+#define XEN_TRAMPOLINE 0xf6800000u /* guest-linear; the ABI's hypervisor area ends at its read-only table before it */
+#define XEN_M2P 0xf5800000u
+#define XEN_EVENTS 1024u
+#define XEN_MAX_CALL 64u
+#define XEN_MAX_BATCH 65536u /* there are no continuations: one hypercall does at most so much */
+
+#define HYPERCALL_VECTOR 0x82
+#define KERNEL_CS FLAT_KERNEL_CS_X86_32
+#define KERNEL_DS FLAT_KERNEL_DS_X86_32
+#define USER_CS32 0xe02b /* FLAT_RING3_CS of xen/arch-x86/xen-x86_32.h, missing from the foreign header */
+#define USER_DS32 0xe033
+
+_Static_assert(offsetof(struct shared_info_x86_32, evtchn_pending) == 32 * 64, "the ABI's shared_info");
+_Static_assert(offsetof(struct vcpu_info_x86_32, time) == 32, "the ABI's vcpu_info");
+_Static_assert(offsetof(struct start_info_x86_32, cmd_line) == 32 + 4 * 12, "the ABI's start_info");
+
+/* errno values of the ABI are Linux's (xen/errno.h) */
+#define XEN_EPERM 1
+#define XEN_ENOENT 2
+#define XEN_ESRCH 3
+#define XEN_E2BIG 7
+#define XEN_EFAULT 14
+#define XEN_EBUSY 16
+#define XEN_EINVAL 22
+#define XEN_ENOSPC 28
+#define XEN_ENOSYS 38
+
+#define DOMID_SELF 0x7ff0u
+
+enum frame_type { FT_NONE, FT_WRITABLE, FT_L1, FT_L2, FT_L3 };
+struct frame {
+	uint8_t type;
+	uint8_t pinned;
+	uint32_t count; /* uses as this type; 0 lets the type change */
+};
+
+enum port_state { PORT_FREE, PORT_UNBOUND, PORT_VIRQ, PORT_INTERDOMAIN, PORT_IPI };
+struct port {
+	uint8_t state, virq;
+	uint32_t remote;
+};
+
+struct xen {
+	struct shared_info_x86_32 *shared;
+	uint32_t shared_mfn;
+	uint32_t frames;               /* frames the guest owns: mfn 0 .. frames-1 */
+	struct frame *frame;
+	uint32_t root;                 /* mfn of the current L3 */
+	uint32_t hypercall_page;       /* guest-virtual; 0: none, int 0x82 is used */
+	struct trap_info_x86_32 trap[256];
+	uint32_t kernel_ss, kernel_sp;
+	uint32_t event_cs, event_eip, failsafe_cs, failsafe_eip;
+	uint32_t gdt_frame[16], gdt_entries;
+	uint32_t ldt_base, ldt_entries;
+	uint32_t assist;
+	uint32_t console_mfn, store_mfn, console_port, store_port;
+	struct port port[XEN_EVENTS];
+	struct clock_timer timer;
+	uint32_t timer_port;
+	bool blocked;
+	uint64_t poll_deadline;
+	enum event_mech last_mech;     /* how the VMM was entered last: upcalls are counted by it */
+	bool no_result;                /* the hypercall has replaced the registers: EAX is not a result */
+	uint32_t *m2p;                 /* machine to pseudo-physical, the VMM's writable view */
+	uint64_t m2p_size;
+	uint64_t tsc_start, ns_start;
+};
+
+static inline struct xen *xen_of(struct vcpu *v)
+{
+	return ((struct pv *)v->vm->priv)->xen;
+}
+
+/* Guest memory with the guest kernel's rights: false on a fault (reads and writes may have happened in part). */
+bool xen_guest_read(struct vcpu *v, uint32_t va, void *buf, uint32_t len);
+bool xen_guest_write(struct vcpu *v, uint32_t va, const void *buf, uint32_t len);
+
+typedef int32_t xen_fn(struct vcpu *v, struct xen *x, const uint32_t *a);
+struct xen_call {
+	const char *name;
+	xen_fn *fn;
+	const char *note; /* why refused, where it is */
+};
+const struct xen_call *xen_call_find(uint32_t nr);
+int32_t xen_call(struct vcpu *v, uint32_t nr, const uint32_t *a);
+
+xen_fn xen_mmu_update, xen_update_va_mapping, xen_mmuext_op, xen_multicall;               /* xen_mmu.c, xen_hypercall.c */
+xen_fn xen_set_trap_table, xen_stack_switch, xen_iret, xen_set_callbacks, xen_callback_op; /* xen_traps.c */
+xen_fn xen_event_channel_op, xen_set_timer_op, xen_sched_op, xen_sched_op_compat;         /* xen_event.c */
+xen_fn xen_version, xen_memory_op, xen_console_io, xen_vm_assist, xen_fpu_taskswitch, xen_vcpu_op, xen_physdev_op,
+	xen_set_gdt, xen_update_descriptor, xen_grant_table_op;                           /* xen_misc.c */
+
+int xen_create(struct vcpu *v); /* xen_build.c: the domain without its host side */
+
+/* xen_mmu.c */
+int32_t xen_new_base(struct vcpu *v, uint32_t mfn); /* a new root; counts nothing */
+bool xen_frame_get(struct vcpu *v, uint32_t mfn, enum frame_type t);
+void xen_frame_put(struct vcpu *v, uint32_t mfn);
+bool xen_frames_audit(struct vcpu *v, uint32_t *count); /* recounts every reference into count[frames]; false when one is wrong */
+
+/* xen_event.c */
+void xen_event_send(struct vcpu *v, uint32_t port);
+void xen_event_virq(struct vcpu *v, uint32_t virq);
+void xen_time_update(struct vcpu *v);
+int32_t xen_event_unmask(struct vcpu *v, uint32_t port);
+void xen_console_ring_drain(struct vcpu *v);
+
+/* xen_traps.c: what a selector of the guest's means; false when nothing. */
+bool xen_segment(struct vcpu *v, uint16_t sel, struct segment *out);
+enum step xen_bounce(struct vcpu *v, struct exit *e, uint8_t vector, bool has_error, uint32_t error);
+bool xen_upcall(struct vcpu *v);
+bool xen_return(struct vcpu *v, uint32_t eip, uint32_t cs, uint32_t eflags, uint32_t esp_after);
+/* xen_emul.c */
+enum step xen_privileged(struct vcpu *v, struct exit *e, uint32_t error);
+enum step xen_undefined(struct vcpu *v, struct exit *e);

@@ -1,0 +1,99 @@
+/*
+ * xen_hypercall.c - the table of hypercalls: number, name, handler, and for what is refused, why.
+ *
+ * Called when a hypercall has left the trampoline (pv.c) or came by int $0x82 (xen_traps.c). Numbers: xen/xen.h.
+ * docs/pv-abi.md is written from this table. Read next: xen_mmu.c, xen_event.c, xen_misc.c.
+ */
+#include "xen.h"
+#include <string.h>
+
+static const struct xen_call calls[XEN_MAX_CALL] = {
+	[0] = { "set_trap_table", xen_set_trap_table, NULL },
+	[1] = { "mmu_update", xen_mmu_update, NULL },
+	[2] = { "set_gdt", xen_set_gdt, NULL },
+	[3] = { "stack_switch", xen_stack_switch, NULL },
+	[4] = { "set_callbacks", xen_set_callbacks, NULL },
+	[5] = { "fpu_taskswitch", xen_fpu_taskswitch, NULL },
+	[6] = { "sched_op_compat", xen_sched_op_compat, NULL },
+	[7] = { "platform_op", NULL, "for the privileged domain only" },
+	[8] = { "set_debugreg", NULL, "debug registers are not virtualized here" },
+	[9] = { "get_debugreg", NULL, "debug registers are not virtualized here" },
+	[10] = { "update_descriptor", xen_update_descriptor, NULL },
+	[12] = { "memory_op", xen_memory_op, NULL },
+	[13] = { "multicall", xen_multicall, NULL },
+	[14] = { "update_va_mapping", xen_update_va_mapping, NULL },
+	[15] = { "set_timer_op", xen_set_timer_op, NULL },
+	[17] = { "xen_version", xen_version, NULL },
+	[18] = { "console_io", xen_console_io, NULL },
+	[20] = { "grant_table_op", xen_grant_table_op, NULL },
+	[21] = { "vm_assist", xen_vm_assist, NULL },
+	[22] = { "update_va_mapping_otherdomain", NULL, "there is no other domain" },
+	[23] = { "iret", xen_iret, NULL },
+	[24] = { "vcpu_op", xen_vcpu_op, NULL },
+	[26] = { "mmuext_op", xen_mmuext_op, NULL },
+	[28] = { "nmi_op", NULL, "there are no NMIs" },
+	[29] = { "sched_op", xen_sched_op, NULL },
+	[30] = { "callback_op", xen_callback_op, NULL },
+	[32] = { "event_channel_op", xen_event_channel_op, NULL },
+	[33] = { "physdev_op", xen_physdev_op, NULL },
+	[36] = { "domctl", NULL, "for the privileged domain only" },
+};
+
+const struct xen_call *xen_call_find(uint32_t nr)
+{
+	return nr < XEN_MAX_CALL && calls[nr].name ? &calls[nr] : NULL;
+}
+
+int32_t xen_call(struct vcpu *v, uint32_t nr, const uint32_t *a)
+{
+	const struct xen_call *c = xen_call_find(nr);
+
+	return c && c->fn ? c->fn(v, xen_of(v), a) : -XEN_ENOSYS;
+}
+
+/* multicall(entries, n): { op, result, args[6] }, 32 bytes each. Those that replace the registers have no place in one. */
+int32_t xen_multicall(struct vcpu *v, struct xen *x, const uint32_t *a)
+{
+	uint32_t call[8];
+
+	if (a[1] > XEN_MAX_BATCH)
+		return -XEN_E2BIG;
+	for (uint32_t i = 0; i < a[1] && v->vm->end == END_NONE; i++) {
+		uint32_t at = a[0] + i * sizeof(call);
+		if (!xen_guest_read(v, at, call, sizeof(call)))
+			return -XEN_EFAULT;
+		call[1] = call[0] == 23 || call[0] == 13 ? (uint32_t)-XEN_EINVAL : (uint32_t)xen_call(v, call[0], call + 2);
+		if (!xen_guest_write(v, at + 4, &call[1], 4))
+			return -XEN_EFAULT;
+	}
+	return 0;
+}
+
+enum step xen_hypercall_slow(struct vcpu *v, struct exit *e, enum event_mech mech)
+{
+	struct cpu_state *s = &v->state;
+	struct xen *x = xen_of(v);
+	uint32_t nr = (uint32_t)s->gpr[R_EAX];
+	uint32_t a[6] = { (uint32_t)s->gpr[R_EBX], (uint32_t)s->gpr[R_ECX], (uint32_t)s->gpr[R_EDX], (uint32_t)s->gpr[R_ESI],
+		(uint32_t)s->gpr[R_EDI], (uint32_t)s->gpr[R_EBP] };
+	gva_t eip = GVA(s->rip);
+
+	if (CPL(s) == 3) /* user code has jumped to the trampoline: its own fault, wherever it came from */
+		return xen_bounce(v, e, VEC_GP, true, 0);
+	uint64_t t0 = stat_begin(&v->stats, EV_HYPERCALL, mech);
+	x->last_mech = mech;
+	x->no_result = false;
+	int32_t r = xen_call(v, nr, a);
+	if (!x->no_result)
+		s->gpr[R_EAX] = (uint32_t)r;
+	stat_end(&v->stats, EV_HYPERCALL, mech, eip, t0);
+	return STEP_GO;
+}
+
+/* The trampoline's samples, into the histograms. */
+void pv_flush_samples(struct pv_cpu *c)
+{
+	for (uint32_t i = 0; i < c->samples; i++)
+		stat_sample(&c->v->stats, EV_HYPERCALL, MECH_HYPERCALL, GVA(0), c->sample[i].t0, c->sample[i].t1);
+	c->samples = 0;
+}
