@@ -252,7 +252,7 @@ int cmd_compare(int argc, char **argv)
 {
 	struct compare c = { .timeout = "120", .backends = "vtx,bt,pv:xen,pv:trap" };
 	char dir[] = "/tmp/ringlab-compare-XXXXXX";
-	json_t *all = json_array();
+	json_t *all;
 	int status;
 
 	if ((status = compare_parse(&c, argc, argv)) || (status = check_guests(argc - optind, argv + optind)))
@@ -261,6 +261,7 @@ int cmd_compare(int argc, char **argv)
 		say("cannot make a temporary directory: %s", strerror(errno));
 		return STATUS_HOST;
 	}
+	all = json_array();
 	for (int i = optind; i < argc && !status; i++) {
 		json_t *g = compare_guest(&c, argv[i], dir);
 		if (!g)

@@ -296,8 +296,10 @@ static int run_child(struct run *r)
 	struct vm *vm;
 	int status, e;
 
-	if ((status = run_open(r, &guests)))
+	if ((status = run_open(r, &guests))) {
+		guests_free(&guests);
 		return status;
+	}
 	if ((e = vm_create(&vm, &r->cfg))) {
 		say("cannot create a VM on backend %s: %s", r->cfg.ops->name, strerror(-e));
 		status = STATUS_HOST;
