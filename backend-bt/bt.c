@@ -25,6 +25,9 @@ AT(attention, HOT_ATTENTION);
 AT(fpu, HOT_FPU);
 AT(mxcsr, HOT_MXCSR);
 AT(fx, HOT_FX);
+AT(fpu_mem, HOT_FPU_MEM);
+AT(gmxcsr, HOT_GMXCSR);
+AT(xmm, HOT_XMM);
 _Static_assert(offsetof(struct cpu_state, gpr) == STATE_GPR, "bt_asm.h");
 _Static_assert(offsetof(struct cpu_state, fx) % 16 == 0, "fxsave needs it");
 
@@ -82,15 +85,41 @@ static void sync_segments(struct bt *b)
 	}
 }
 
+static void view_load(struct bt *b)
+{
+	struct bt_hot *h = b->hot;
+
+	h->win = (uint64_t)(uintptr_t)b->view->win;
+	h->win_hi = h->win + WINDOW;
+	h->table = (uint64_t)(uintptr_t)b->view->table;
+}
+
+/* The other privilege of the same address space is remembered, so that crossing costs a pointer. */
+static void view_switch(struct bt *b, uint64_t cr3, bool user)
+{
+	struct view *old = b->view, *w;
+
+	if (old && old->used && old->cr3 == cr3 && old->other) {
+		b->view = old->other;
+		b->view->last_use = ++b->use_clock;
+		return;
+	}
+	w = view_find(b, cr3, user);
+	b->view = w;
+	if (w && old && old != w && old->used && old->cr3 == cr3) {
+		w->other = old;
+		old->other = w;
+	}
+}
+
 static void sync_view(struct bt *b)
 {
 	const struct cpu_state *s = &b->v->state;
 	uint64_t cr3 = !(s->cr0 & CR0_PG) ? VIEW_FLAT : s->cr4 & CR4_PAE ? s->cr3 & 0xffffffe0u : s->cr3 & 0xfffff000u;
 	bool user = CPL(s) == 3;
-	struct bt_hot *h = b->hot;
 
 	if (!b->view || b->view->cr3 != cr3 || b->view->user != user)
-		b->view = view_find(b, cr3, user);
+		view_switch(b, cr3, user);
 	if (!b->view) {
 		vm_stop(b->vm, END_HOST, 0, "the host refused 36 GiB of address space for a guest window; see ulimit -v");
 		return;
@@ -99,14 +128,35 @@ static void sync_view(struct bt *b)
 		b->flush_pending = false;
 		for (unsigned i = 0; i < BT_VIEWS; i++) {
 			struct view *w = &b->views[i];
-			if (w->used && w->cr3 == cr3 && cr3 != VIEW_FLAT && w->user == user &&
+			if (w->used && w->cr3 == cr3 && cr3 != VIEW_FLAT &&
 			    (b->vm->cfg.bt.no_traces || w->pt_epoch != b->pt_epoch))
 				shadow_validate(b, w);
 		}
 	}
-	h->win = (uint64_t)(uintptr_t)b->view->win;
-	h->win_hi = h->win + WINDOW;
-	h->table = (uint64_t)(uintptr_t)b->view->table;
+	view_load(b);
+}
+
+/* Only the privilege level changed, and CS and SS with it. */
+void bt_privilege(struct bt *b)
+{
+	const struct cpu_state *s = &b->v->state;
+	struct bt_hot *h = b->hot;
+	bool user = CPL(s) == 3;
+
+	h->sel[S_CS] = s->seg[S_CS].sel;
+	h->sel[S_SS] = s->seg[S_SS].sel;
+	if (b->view->user == user)
+		return;
+	if (!b->view->other) {
+		bt_mode_sync(b);
+		return;
+	}
+	uint64_t fs = h->win - h->seg_win[0], gs = h->win - h->seg_win[1];
+	b->view = b->view->other;
+	b->view->last_use = ++b->use_clock;
+	view_load(b);
+	h->seg_win[0] = h->win - fs;
+	h->seg_win[1] = h->win - gs;
 }
 
 /* System state may have changed: everything that translated code assumes about it follows. */
@@ -223,7 +273,7 @@ static int bt_run(struct vcpu *v, struct exit *e)
 	enum interp_result r;
 
 	fault_bind(b);
-	b->hot->irq_window = v->irq_window;
+	b->hot->irq_window = v->irq_window ? FL_IF : 0;
 	b->stopped = false;
 	bt_flags_in(b);
 	bt_mode_sync(b);
@@ -309,7 +359,8 @@ static void hot_init(struct bt *b)
 	h->bt = b;
 	h->fx = b->v->state.fx;
 	h->attention = &b->v->attention;
-	h->mxcsr = mxcsr;
+	h->mxcsr = h->gmxcsr = mxcsr;
+	h->fpu_mem = 1;
 	for (unsigned i = 0; i < TH_COUNT; i++)
 		h->thunk[i] = bt_thunks[i];
 }

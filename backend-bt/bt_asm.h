@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#define HOT_SIZE 512
+#define HOT_SIZE 768
 
 #define HOT_HOST_RSP  (0 - HOT_SIZE)
 #define HOT_STATE     (8 - HOT_SIZE)
@@ -21,6 +21,9 @@
 #define HOT_FPU       (80 - HOT_SIZE)
 #define HOT_MXCSR     (84 - HOT_SIZE)
 #define HOT_FX        (88 - HOT_SIZE)
+#define HOT_FPU_MEM   (96 - HOT_SIZE)
+#define HOT_GMXCSR    (100 - HOT_SIZE)
+#define HOT_XMM       (112 - HOT_SIZE)
 
 /* struct cpu_state */
 #define STATE_GPR 0

@@ -13,7 +13,7 @@ static void *next_insn(struct bt *b, uint32_t eip, uint32_t len)
 	return (void *)(uintptr_t)b->hot->ret;
 }
 
-static void *go_to(struct bt *b, uint32_t eip)
+void *co_go_to(struct bt *b, uint32_t eip)
 {
 	b->v->state.rip = eip;
 	b->leave = INTERP_DONE;
@@ -24,7 +24,7 @@ static void *go_to(struct bt *b, uint32_t eip)
 void *bt_co_miss(struct bt *b, uint32_t eip, uint32_t target)
 {
 	uint64_t t0 = stat_begin(&b->v->stats, EV_INDIRECT_MISS, MECH_CALLOUT);
-	void *to = go_to(b, target);
+	void *to = co_go_to(b, target);
 
 	(void)eip;
 	stat_end(&b->v->stats, EV_INDIRECT_MISS, MECH_CALLOUT, GVA(target), t0);
@@ -42,7 +42,7 @@ void *bt_co_chain(struct bt *b, uint32_t eip, uint32_t arg)
 	(void)arg;
 	memcpy(&link, (void *)(uintptr_t)b->hot->ret, 4);
 	target = b->links[link].target;
-	to = go_to(b, target);
+	to = co_go_to(b, target);
 	if (to && flushes == b->flushes && !b->vm->cfg.bt.no_chain)
 		link_set(b, link, (uint32_t)(block_of_host(b, (uint64_t)(uintptr_t)to) - b->blocks), (uint32_t)(to - b->code));
 	stat_end(&b->v->stats, EV_CHAIN_MISS, MECH_CALLOUT, GVA(target), t0);
@@ -85,7 +85,7 @@ void *bt_co_interp(struct bt *b, uint32_t eip, uint32_t arg)
 	return after_interp(b, r, goes_on(b, eip, arg), view, gen);
 }
 
-static void *interp_quietly(struct bt *b, uint32_t eip, uint32_t arg)
+void *co_interp_quietly(struct bt *b, uint32_t eip, uint32_t arg)
 {
 	const struct view *view = b->view;
 	uint32_t gen = b->gen;
@@ -101,14 +101,6 @@ void *bt_co_sti_window(struct bt *b, uint32_t eip, uint32_t len)
 {
 	b->v->state.rip = (uint32_t)(eip + len);
 	b->v->state.int_shadow = INT_SHADOW_STI;
-	b->leave = INTERP_DONE;
-	return NULL;
-}
-
-/* POPF or IRET turned interrupts on while core waits for that. */
-void *bt_co_window(struct bt *b, uint32_t eip, uint32_t len)
-{
-	b->v->state.rip = (uint32_t)(eip + len);
 	b->leave = INTERP_DONE;
 	return NULL;
 }
@@ -157,24 +149,14 @@ void *bt_co_cpuid(struct bt *b, uint32_t eip, uint32_t len)
 	return next_insn(b, eip, len);
 }
 
-void *bt_co_int(struct bt *b, uint32_t eip, uint32_t arg)
-{
-	return interp_quietly(b, eip, arg >> 8);
-}
-
-void *bt_co_iret(struct bt *b, uint32_t eip, uint32_t len)
-{
-	return interp_quietly(b, eip, len);
-}
-
 void *bt_co_popf(struct bt *b, uint32_t eip, uint32_t len)
 {
-	return interp_quietly(b, eip, len);
+	return co_interp_quietly(b, eip, len);
 }
 
 void *bt_co_store(struct bt *b, uint32_t eip, uint32_t arg)
 {
-	return interp_quietly(b, eip, arg);
+	return co_interp_quietly(b, eip, arg);
 }
 
 void *bt_co_stop(struct bt *b, uint32_t eip, uint32_t arg)

@@ -6,10 +6,24 @@
  * returns is where to go on, or NULL to leave. From bt_resume_start to bt_resume_end nothing but reads of memory
  * happens, so bt_async.c may restart it from the top when a kick arrives in between: that is what makes the attention
  * test race-free. Registers in translated code: r15d guest ESP, r14 hot, r13 window, r11 window + 4 GiB, r12 table.
+ *
+ * FPU: C code uses SSE but never x87, so an ordinary callout saves XMM0-7 and gives C its own MXCSR; the rest of the guest's
+ * FPU state stays in the CPU. The whole of it goes to state.fx (fpu_mem) when translated code is left, and before the
+ * interpreter runs an FPU instruction. Nothing of this happens until the guest has used the FPU at all.
  */
 #include "bt_asm.h"
 
 	.text
+
+.macro XMM op
+	.irp n, 0, 1, 2, 3, 4, 5, 6, 7
+	.ifc \op, save
+	movaps %xmm\n, HOT_XMM + 16 * \n(%r14)
+	.else
+	movaps HOT_XMM + 16 * \n(%r14), %xmm\n
+	.endif
+	.endr
+.endm
 
 /* int bt_enter(void *hot_end) */
 	.globl bt_enter
@@ -34,9 +48,7 @@ bt_resume_start:
 	jne bt_leave_kick
 	mov HOT_STATE(%r14), %r8
 	cmpb $0, HOT_FPU(%r14)
-	je 1f
-	mov HOT_FX(%r14), %r9
-	fxrstor (%r9)
+	jne 2f
 1:	pushq HOT_HFLAGS(%r14)
 	popfq
 	mov HOT_TABLE(%r14), %r12
@@ -51,28 +63,50 @@ bt_resume_start:
 	mov STATE_GPR+48(%r8), %esi
 	mov STATE_GPR+56(%r8), %edi
 	jmp *HOT_RESUME(%r14)
+2:	cmpb $0, HOT_FPU_MEM(%r14)
+	jne 3f
+	XMM load
+	mov HOT_GMXCSR(%r14), %r9d
+	cmp HOT_MXCSR(%r14), %r9d
+	je 1b
+	ldmxcsr HOT_GMXCSR(%r14)
+	jmp 1b
+3:	mov HOT_FX(%r14), %r9
+	fxrstor (%r9)
+	jmp 1b
 	.globl bt_resume_end
 	.hidden bt_resume_end
 bt_resume_end:
 
 bt_leave_kick:
-	mov $LEAVE_KICK, %eax
-	jmp bt_leave
+	mov $LEAVE_KICK, %ebx
+	jmp bt_leave_saved
 
 /* A host fault or a kick in translated code: the handler has stored the guest's registers, and sends us here. */
 	.globl bt_fault_exit
 	.hidden bt_fault_exit
 bt_fault_exit:
+	mov $LEAVE_FAULT, %ebx
 	cmpb $0, HOT_FPU(%r14)
-	je 1f
-	mov HOT_FX(%r14), %r8
+	je bt_leave
+	jmp 4f
+
+/* C code ran: XMM and MXCSR are its own, unless everything is in fx already. */
+bt_leave_saved:
+	cmpb $0, HOT_FPU(%r14)
+	je bt_leave
+	cmpb $0, HOT_FPU_MEM(%r14)
+	jne bt_leave
+	XMM load
+	ldmxcsr HOT_GMXCSR(%r14)
+4:	mov HOT_FX(%r14), %r8
 	fxsave (%r8)
 	fninit
 	ldmxcsr HOT_MXCSR(%r14)
-1:	mov $LEAVE_FAULT, %eax
-
+	movl $1, HOT_FPU_MEM(%r14)
 bt_leave:
 	cld
+	mov %ebx, %eax
 	mov HOT_HOST_RSP(%r14), %rsp
 	add $8, %rsp
 	pop %r15
@@ -83,9 +117,7 @@ bt_leave:
 	pop %rbx
 	ret
 
-	.globl bt_callout_common
-	.hidden bt_callout_common
-bt_callout_common:
+.macro SAVE_GUEST
 	popq HOT_RET(%r14)
 	pushfq
 	popq HOT_HFLAGS(%r14)
@@ -99,6 +131,10 @@ bt_callout_common:
 	mov %rbp, STATE_GPR+40(%r11)
 	mov %rsi, STATE_GPR+48(%r11)
 	mov %rdi, STATE_GPR+56(%r11)
+.endm
+
+bt_callout_common:
+	SAVE_GUEST
 	cmpb $0, HOT_FPU(%r14)
 	jne 2f
 1:	mov HOT_BT(%r14), %rdi
@@ -108,19 +144,33 @@ bt_callout_common:
 	mov %rax, HOT_RESUME(%r14)
 	test %rax, %rax
 	jnz bt_resume_start
-	mov $LEAVE_CALLOUT, %eax
-	jmp bt_leave
-2:	mov HOT_FX(%r14), %r11
-	fxsave (%r11)
-	fninit
+	mov $LEAVE_CALLOUT, %ebx
+	jmp bt_leave_saved
+2:	XMM save
+	movl $0, HOT_FPU_MEM(%r14)
+	stmxcsr HOT_GMXCSR(%r14)
+	mov HOT_GMXCSR(%r14), %r11d
+	cmp HOT_MXCSR(%r14), %r11d
+	je 1b
 	ldmxcsr HOT_MXCSR(%r14)
 	jmp 1b
 
+bt_callout_fpu:
+	SAVE_GUEST
+	cmpb $0, HOT_FPU(%r14)
+	je 1b
+	mov HOT_FX(%r14), %r11
+	fxsave (%r11)
+	fninit
+	ldmxcsr HOT_MXCSR(%r14)
+	movl $1, HOT_FPU_MEM(%r14)
+	jmp 1b
+
 /* One entry for each callout: C function -> common path. Order: enum bt_thunk. */
-.macro THUNK fn
+.macro THUNK fn, common=bt_callout_common
 	.hidden \fn
 9:	lea \fn(%rip), %r8
-	jmp bt_callout_common
+	jmp \common
 	.pushsection .data.rel.ro, "aw"
 	.quad 9b
 	.popsection
@@ -135,14 +185,16 @@ bt_thunks:
 	THUNK bt_co_miss
 	THUNK bt_co_chain
 	THUNK bt_co_interp
+	THUNK bt_co_interp, bt_callout_fpu
 	THUNK bt_co_sti_window
-	THUNK bt_co_window
 	THUNK bt_co_in
 	THUNK bt_co_out
 	THUNK bt_co_cpuid
 	THUNK bt_co_int
 	THUNK bt_co_iret
 	THUNK bt_co_popf
+	THUNK bt_co_sysenter
+	THUNK bt_co_sysexit
 	THUNK bt_co_store
 	THUNK bt_co_stop
 

@@ -137,8 +137,9 @@ bool flow(struct tr *t, bool *handled)
 		rewrite_callout(t, TH_IRET, t->d.length | CO_END);
 		t->end = true;
 		return true;
-	case ZYDIS_MNEMONIC_POPFD:
-		rewrite_callout(t, TH_POPF, t->d.length);
+	case ZYDIS_MNEMONIC_SYSENTER: case ZYDIS_MNEMONIC_SYSEXIT:
+		t->end = true;
+		rewrite_callout(t, t->d.mnemonic == ZYDIS_MNEMONIC_SYSENTER ? TH_SYSENTER : TH_SYSEXIT, t->d.length | CO_END);
 		return true;
 	default:
 		break;

@@ -30,8 +30,9 @@
 #define BT_BLOCK_BYTES 16384 /* host bytes that one superblock may need at most */
 #define BT_MAPS_MAX 30000   /* host mappings, of vm.max_map_count's 65530 */
 
-enum bt_thunk { TH_MISS, TH_CHAIN, TH_INTERP, TH_STI_WINDOW, TH_WINDOW, TH_IN, TH_OUT, TH_CPUID, TH_INT, TH_IRET, TH_POPF,
-	TH_STORE, TH_STOP, TH_COUNT };
+/* TH_INTERP_FPU: with the guest's FPU state in state.fx. */
+enum bt_thunk { TH_MISS, TH_CHAIN, TH_INTERP, TH_INTERP_FPU, TH_STI_WINDOW, TH_IN, TH_OUT, TH_CPUID, TH_INT, TH_IRET, TH_POPF,
+	TH_SYSENTER, TH_SYSEXIT, TH_STORE, TH_STOP, TH_COUNT };
 
 /* Read and written by translated code through r14, which points just past it. */
 struct bt_hot {
@@ -43,15 +44,18 @@ struct bt_hot {
 	uint64_t hflags;   /* host EFLAGS to resume with: arithmetic flags and DF are the guest's */
 	uint64_t win, win_hi, table;
 	volatile uint8_t *attention;
-	uint32_t fpu;      /* guest FPU state lives in the host's registers while translated code runs */
+	uint32_t fpu;      /* the guest has an FPU state worth keeping */
 	uint32_t mxcsr;    /* the host's own */
 	uint8_t *fx;       /* state->fx */
+	uint32_t fpu_mem;  /* it is in fx; else x87 and MXCSR are in the CPU, and XMM too while translated code runs */
+	uint32_t gmxcsr;
+	_Alignas(16) uint8_t xmm[8][16]; /* the guest's, while C code runs and fpu_mem is 0 */
 	uint64_t thunk[32];
-	uint8_t pad[32];
+	uint8_t pad[144];
 	/* within an 8-bit displacement */
 	uint32_t vif;      /* the virtual IF: 0 or FL_IF */
 	uint32_t vrest;    /* the other virtual flags, with the host's own IF subtracted: what PUSHF adds */
-	uint32_t irq_window;
+	uint32_t irq_window; /* core waits for interrupts to come on: 0 or FL_IF */
 	uint32_t seg_base[2]; /* FS, GS */
 	uint32_t sel[6];
 	uint64_t seg_win[2];  /* the window for FS and GS, or an address in the guard zone when a limit has to be checked */
@@ -104,6 +108,7 @@ struct view {
 	uint32_t maps;        /* host mappings, roughly */
 	uint64_t pt_epoch;    /* page-table state that the mappings agree with */
 	uint64_t last_use;
+	struct view *other;   /* the same address space at the other privilege, or NULL */
 };
 #define VIEW_FLAT UINT64_MAX
 #define SH_MAPPED 1u
@@ -202,6 +207,7 @@ extern const uint64_t bt_thunks[TH_COUNT];
 void bt_flags_out(struct bt *b); /* the translator's flags into state.rflags */
 void bt_flags_in(struct bt *b);  /* and back */
 bool bt_mode_ok(struct bt *b);   /* the guest's mode is one that is translated: flat 32-bit, no TF, CPL 0 or 3 */
+void bt_privilege(struct bt *b); /* CS and SS changed, both flat: the view of the new CPL */
 void bt_mode_sync(struct bt *b); /* after system state may have changed: the view, segment bases, FP */
 void *bt_code_for(struct bt *b, uint32_t eip); /* translated code, or NULL: the interpreter has to do it */
 enum interp_result bt_interp(struct bt *b, enum event_mech mech); /* one step, flags and mode synchronised */
@@ -263,8 +269,12 @@ void async_step(struct bt *b, ucontext_t *uc);
 #define CO_LEN 15u /* its length */
 #define CO_END 16u /* nothing follows in the block */
 typedef void *callout_fn(struct bt *b, uint32_t eip, uint32_t arg);
-callout_fn bt_co_miss, bt_co_chain, bt_co_interp, bt_co_sti_window, bt_co_window, bt_co_in, bt_co_out, bt_co_cpuid, bt_co_int,
-	bt_co_iret, bt_co_popf, bt_co_store, bt_co_stop;
+callout_fn bt_co_miss, bt_co_chain, bt_co_interp, bt_co_sti_window, bt_co_in, bt_co_out, bt_co_cpuid, bt_co_int,
+	bt_co_iret, bt_co_popf, bt_co_sysenter, bt_co_sysexit, bt_co_store, bt_co_stop;
+
+/* bt_callout.c, for bt_gate.c: the interpreter does the instruction; on at eip in translated code. */
+void *co_interp_quietly(struct bt *b, uint32_t eip, uint32_t arg);
+void *co_go_to(struct bt *b, uint32_t eip);
 
 extern const struct backend_rule bt_rules[];
 extern const size_t bt_rule_count;

@@ -18,16 +18,16 @@ void rewrite_callout(struct tr *t, enum bt_thunk th, uint32_t arg)
 	emit_call_hot(t, HOT_THUNK(th));
 }
 
-/* Adds one to a counter without touching flags. */
+/* Adds one to a counter without touching flags; r9 and r10 are lost. */
 void rewrite_count(struct tr *t, enum event_kind k)
 {
 	struct vcpu *v = t->b->v;
-	struct ea a = { H_R8, H_NONE, 0 }, inc = { H_R9, H_NONE, 1 };
+	struct ea a = { H_R10, H_NONE, 0 }, inc = { H_R9, H_NONE, 1 };
 
 	if (!v->stats.count_inline)
 		return;
 	t->flags &= (uint16_t)~IM_RESTART;
-	emit_imm64(t, H_R8, (uint64_t)(uintptr_t)&v->stats.cell[k][MECH_INLINE].count);
+	emit_imm64(t, H_R10, (uint64_t)(uintptr_t)&v->stats.cell[k][MECH_INLINE].count);
 	emit_op_ea(t, 0x8b, H_R9, &a, true);
 	emit_lea64(t, H_R9, &inc);
 	emit_op_ea(t, 0x89, H_R9, &a, true);
@@ -423,6 +423,7 @@ static bool push(struct tr *t)
 	} else if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && o->reg.value >= ZYDIS_REGISTER_ES && o->reg.value <= ZYDIS_REGISTER_GS) {
 		a = ea_hot(HOT_OFF(sel) + 4 * (int)(o->reg.value - ZYDIS_REGISTER_ES));
 		emit_load(t, H_R8, &a);
+		e1(t, 0x66); /* 16 bits are written, ESP moves by 32 */
 		emit_store(t, H_R8, &top);
 		emit_esp_add(t, -4);
 		rewrite_count(t, EV_SEG_READ);
@@ -597,6 +598,54 @@ static bool pushf(struct tr *t)
 	return true;
 }
 
+/*
+ * POPF in ring 0, when it changes nothing but arithmetic flags, DF and IF, and no interrupt waits for IF: all tests come
+ * before the first change, so that the callout can do the whole instruction otherwise.
+ */
+static bool popf(struct tr *t)
+{
+	struct ea top = ea_win(H_ESP, 0), rest = ea_hot(HOT_OFF(vrest)), vif = ea_hot(HOT_OFF(vif)),
+		window = ea_hot(HOT_OFF(irq_window)), fix = { H_R9, H_NONE, FL_IF };
+	uint8_t *slow[2], *done;
+
+	if (t->b->view->user || t->d.operand_width != 32) {
+		rewrite_callout(t, TH_POPF, t->d.length);
+		return true;
+	}
+	t->flags &= (uint16_t)~IM_RESTART;
+	emit_load(t, H_R8, &top);
+	emit_load(t, H_R9, &rest);
+	emit_lea32(t, H_R9, &fix);
+	e3(t, 0x45, 0x31, 0xc1);                    /* xor r9d, r8d */
+	e3(t, 0x41, 0xf7, 0xc1);                    /* test r9d, imm32 */
+	e4(t, FL_TF | FL_IOPL | FL_NT | FL_AC | FL_VIF | FL_VIP | FL_ID);
+	e2(t, 0x75, 0);
+	slow[0] = t->p;
+	emit_mov32(t, H_R9, H_R8);
+	e3(t, 0x41, 0x81, 0xe1);                    /* and r9d, FL_IF */
+	e4(t, FL_IF);
+	emit_mov32(t, H_R10, H_R9);
+	emit_op_ea(t, 0x23, H_R10, &window, false); /* and r10d, window */
+	e2(t, 0x75, 0);
+	slow[1] = t->p;
+	emit_store(t, H_R9, &vif);
+	e3(t, 0x41, 0x81, 0xe0);                    /* and r8d, ... */
+	e4(t, FL_ARITH | FL_DF);
+	e3(t, 0x41, 0x81, 0xc8);                    /* or r8d, ... */
+	e4(t, FL_FIXED | FL_IF);
+	emit_esp_add(t, 4);
+	rewrite_count(t, EV_FLAGS_IMAGE);
+	e2(t, 0x41, 0x50);                          /* push r8 */
+	e1(t, 0x9d);                                /* popfq */
+	e2(t, 0xeb, 0);
+	done = t->p;
+	slow[0][-1] = (uint8_t)(t->p - slow[0]);
+	slow[1][-1] = (uint8_t)(t->p - slow[1]);
+	rewrite_callout(t, TH_POPF, t->d.length);
+	done[-1] = (uint8_t)(t->p - done);
+	return true;
+}
+
 static bool rdtsc(struct tr *t)
 {
 	if (t->b->v->state.tsc_offset || (t->b->view->user && (t->b->v->state.cr4 & CR4_TSD)))
@@ -685,6 +734,8 @@ bool rewrite(struct tr *t)
 		return cli_sti(t);
 	case ZYDIS_MNEMONIC_PUSHFD:
 		return pushf(t);
+	case ZYDIS_MNEMONIC_POPFD:
+		return popf(t);
 	case ZYDIS_MNEMONIC_RDTSC:
 		return rdtsc(t);
 	case ZYDIS_MNEMONIC_XLAT:

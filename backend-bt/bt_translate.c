@@ -56,6 +56,26 @@ static unsigned fetch(struct bt *b, struct fetch *f, uint32_t eip, const uint8_t
 	return n1 + n2;
 }
 
+/* Sets of instructions that surely leave the FPU's state alone. */
+static bool integer_only(const ZydisDecodedInstruction *d)
+{
+	switch (d->meta.isa_set) {
+	case ZYDIS_ISA_SET_I86:
+	case ZYDIS_ISA_SET_I186:
+	case ZYDIS_ISA_SET_I286REAL:
+	case ZYDIS_ISA_SET_I286PROTECTED:
+	case ZYDIS_ISA_SET_I386:
+	case ZYDIS_ISA_SET_I486:
+	case ZYDIS_ISA_SET_I486REAL:
+	case ZYDIS_ISA_SET_PENTIUMREAL:
+	case ZYDIS_ISA_SET_CMOV:
+	case ZYDIS_ISA_SET_PPRO:
+		return !rewrite_fp(d);
+	default:
+		return false;
+	}
+}
+
 static void translate_insn(struct tr *t)
 {
 	bool handled, fp = rewrite_fp(&t->d);
@@ -65,8 +85,10 @@ static void translate_insn(struct tr *t)
 	t->b->fp_seen |= fp;
 	if (fp && !t->b->fp_ok)
 		goto interp;
-	if (fp)
+	if (fp && !t->b->hot->fpu) {
 		t->b->hot->fpu = 1;
+		t->b->hot->fpu_mem = 1;
+	}
 	if (!(t->site & SITE_SOFT)) {
 		if (flow(t, &handled))
 			return;
@@ -80,7 +102,7 @@ interp:
 	t->flags = IM_RESTART;
 	/* What follows a return from the kernel is seldom the next instruction, and may not be code. */
 	t->end = t->d.meta.category == ZYDIS_CATEGORY_SYSRET || t->d.mnemonic == ZYDIS_MNEMONIC_IRETD;
-	rewrite_callout(t, TH_INTERP, t->d.length | (t->end ? CO_END : 0));
+	rewrite_callout(t, integer_only(&t->d) ? TH_INTERP : TH_INTERP_FPU, t->d.length | (t->end ? CO_END : 0));
 }
 
 /* Points the rel32 at site to host code. */

@@ -46,6 +46,9 @@ void view_drop(struct bt *b, struct view *w)
 {
 	uint16_t self = (uint16_t)(w - b->views);
 
+	if (w->other)
+		w->other->other = NULL;
+	w->other = NULL;
 	shadow_forget(b, w);
 	for (uint32_t i = 0; i < b->nblocks; i++)
 		if (b->blocks[i].view == self)

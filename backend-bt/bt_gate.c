@@ -1,0 +1,280 @@
+/*
+ * bt_gate.c - into the guest's kernel and back without the interpreter: INT n, IRET, SYSENTER, SYSEXIT in their common forms.
+ *
+ * The common form: present 32-bit gates, flat code and stack segments whose descriptors are already marked accessed, a
+ * 32-bit TSS, no NT, TF or VM. The guest's tables are read anew each time, through the interpreter's soft TLB, so nothing
+ * has to be invalidated when the guest changes them. Whatever is not common goes to the interpreter, before anything
+ * has changed. SDM vol. 3, 6.12 (delivery), vol. 2A IRET, vol. 2B SYSENTER. Called from bt_entry.S.
+ */
+#include "bt_private.h"
+
+/* Core's pointer to len bytes at a linear address within one page of RAM, for supervisor access; NULL: take the slow way. */
+static uint8_t *peek(struct bt *b, uint32_t lin, unsigned len, unsigned access)
+{
+	struct vcpu *v = b->v;
+	struct interp_tlb_entry *e = &v->interp.tlb[(lin >> PAGE_SHIFT) % INTERP_TLB];
+	uint32_t tag = (lin & (uint32_t)PAGE_MASK) | 1, dummy;
+
+	if ((lin & (PAGE_SIZE - 1)) + len > PAGE_SIZE)
+		return NULL;
+	if (e->tag != tag || !(e->access & (1u << access))) {
+		if (access == ACCESS_W || interp_read_virt(v, GVA(lin), &dummy, 1, access))
+			return NULL; /* a first write has side effects: the interpreter's */
+		if (e->tag != tag)
+			return NULL;
+	}
+	return e->host ? e->host + (lin & (PAGE_SIZE - 1)) : NULL;
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, 4);
+	return v;
+}
+
+/* A GDT descriptor of a flat, present, accessed segment into *s; type: 0xb code, 3 data, in the low bits of access. */
+static bool flat_descriptor(struct bt *b, uint16_t sel, unsigned type_mask, unsigned type, struct segment *s)
+{
+	const struct dtable *gdt = &b->v->state.gdtr;
+	uint64_t raw;
+	uint8_t *p;
+
+	if ((sel & 4) || (sel & ~7u) == 0 || (sel | 7u) > gdt->limit)
+		return false;
+	p = peek(b, (uint32_t)gdt->base + (sel & ~7u), 8, ACCESS_R);
+	if (!p)
+		return false;
+	memcpy(&raw, p, 8);
+	if ((raw & 0xffef00ffffffffffull) != 0x00cf00000000ffffull || (raw >> 40 & (SEG_P | SEG_S | type_mask)) != (SEG_P | SEG_S | type))
+		return false;
+	*s = (struct segment){ .base = 0, .limit = 0xffffffffu, .sel = sel, .attr = (uint16_t)(raw >> 40 & 0xf0ff) };
+	return true;
+}
+
+/* Non-conforming, accessed code; writable, expand-up, accessed data. */
+static bool flat_code(struct bt *b, uint16_t sel, struct segment *s) { return flat_descriptor(b, sel, 0xd, 0x9, s); }
+static bool flat_stack(struct bt *b, uint16_t sel, struct segment *s) { return flat_descriptor(b, sel, 0xf, 0x3, s); }
+
+/* A write to guest RAM through peek. */
+static void wrote(struct bt *b, const uint8_t *p, unsigned len)
+{
+	smc_phys_write(b, GPA(p - b->vm->mem.host), len);
+}
+
+static uint32_t flags_image(const struct bt *b)
+{
+	const struct bt_hot *h = b->hot;
+
+	return (uint32_t)(h->hflags & (FL_ARITH | FL_DF)) | h->vif | (h->vrest + FL_IF) | FL_FIXED;
+}
+
+static void flags_load(struct bt *b, uint32_t f)
+{
+	struct bt_hot *h = b->hot;
+
+	h->hflags = (f & (FL_ARITH | FL_DF)) | FL_FIXED | FL_IF;
+	h->vif = f & FL_IF;
+	h->vrest = (f & ~(FL_ARITH | FL_DF | FL_FIXED | FL_IF)) - FL_IF;
+}
+
+/* Where a gate leads, all checks done. */
+struct entry {
+	uint32_t eip, esp;
+	struct segment cs, ss;
+	bool inner, interrupt;
+};
+
+static bool gate_read(struct bt *b, unsigned vector, unsigned cpl, struct entry *e)
+{
+	const struct cpu_state *s = &b->v->state;
+	unsigned access;
+	uint64_t raw;
+	uint8_t *p;
+
+	if (vector * 8 + 7 > s->idtr.limit || !(p = peek(b, (uint32_t)s->idtr.base + vector * 8, 8, ACCESS_R)))
+		return false;
+	memcpy(&raw, p, 8);
+	access = raw >> 40 & 0xff;
+	if ((access & 0x9e) != 0x8e || (access >> 5 & 3) < cpl)
+		return false;
+	e->interrupt = !(access & 1);
+	e->eip = (uint32_t)(raw & 0xffff) | (uint32_t)(raw >> 32 & 0xffff0000u);
+	if (!flat_code(b, raw >> 16 & 0xffff, &e->cs) || SEG_DPL(&e->cs) > cpl || (SEG_DPL(&e->cs) != cpl && SEG_DPL(&e->cs) != 0))
+		return false;
+	e->inner = SEG_DPL(&e->cs) < cpl;
+	e->cs.sel = (uint16_t)((e->cs.sel & ~3u) | SEG_DPL(&e->cs));
+	return true;
+}
+
+/* The ring-0 stack from the TSS. */
+static bool inner_stack(struct bt *b, struct entry *e)
+{
+	const struct segment *tr = &b->v->state.seg[S_TR];
+	uint8_t *p;
+
+	if ((SEG_TYPE(tr) & ~2u) != 9 || !(tr->attr & SEG_P) || tr->limit < 11 || !(p = peek(b, (uint32_t)tr->base + 4, 8, ACCESS_R)))
+		return false;
+	e->esp = get32(p);
+	return flat_stack(b, (uint16_t)get32(p + 4), &e->ss) && SEG_DPL(&e->ss) == 0 && (e->ss.sel & 3) == 0;
+}
+
+/* CS, SS and the view of the new privilege level. */
+static void enter(struct bt *b, const struct segment *cs, const struct segment *ss)
+{
+	struct cpu_state *s = &b->v->state;
+
+	s->seg[S_CS] = *cs;
+	s->seg[S_SS] = *ss;
+	bt_privilege(b);
+}
+
+static bool soft_int(struct bt *b, unsigned vector, uint32_t next)
+{
+	struct cpu_state *s = &b->v->state;
+	unsigned cpl = CPL(s), bytes;
+	struct entry e;
+	uint32_t frame[5], flags = flags_image(b);
+	uint8_t *stack;
+
+	if ((flags & (FL_VM | FL_TF)) || !gate_read(b, vector, cpl, &e))
+		return false;
+	if (!e.inner) {
+		e.esp = (uint32_t)s->gpr[R_ESP];
+		e.ss = s->seg[S_SS];
+	} else if (!inner_stack(b, &e)) {
+		return false;
+	}
+	bytes = e.inner ? 20 : 12;
+	stack = peek(b, e.esp - bytes, bytes, ACCESS_W);
+	if (!stack)
+		return false;
+	frame[0] = next;
+	frame[1] = s->seg[S_CS].sel;
+	frame[2] = flags;
+	frame[3] = (uint32_t)s->gpr[R_ESP];
+	frame[4] = s->seg[S_SS].sel;
+	memcpy(stack, frame, bytes);
+	wrote(b, stack, bytes);
+	s->gpr[R_ESP] = e.esp - bytes;
+	flags_load(b, flags & ~(FL_NT | FL_RF | (e.interrupt ? FL_IF : 0)));
+	enter(b, &e.cs, &e.ss);
+	s->rip = e.eip;
+	return true;
+}
+
+/* arg: vector, and the instruction's length in bits 8 to 11. */
+void *bt_co_int(struct bt *b, uint32_t eip, uint32_t arg)
+{
+	struct vcpu *v = b->v;
+	uint32_t len = arg >> 8 & CO_LEN;
+	uint64_t t0 = stat_begin(&v->stats, EV_SYSCALL_ENTRY, MECH_CALLOUT);
+
+	if (!soft_int(b, arg & 0xff, eip + len)) {
+		v->stats.cell[EV_SYSCALL_ENTRY][MECH_CALLOUT].count--;
+		return co_interp_quietly(b, eip, len);
+	}
+	stat_end(&v->stats, EV_SYSCALL_ENTRY, MECH_CALLOUT, GVA(eip), t0);
+	return co_go_to(b, (uint32_t)v->state.rip);
+}
+
+/* Returning to ring 3 nulls data segments of inner levels: only the case where none is. */
+static bool data_segments_stay(const struct cpu_state *s)
+{
+	static const uint8_t data[4] = { S_DS, S_ES, S_FS, S_GS };
+
+	for (unsigned i = 0; i < 4; i++) {
+		const struct segment *g = &s->seg[data[i]];
+		if ((g->attr & SEG_P) && SEG_DPL(g) < 3)
+			return false;
+	}
+	return true;
+}
+
+static bool iret(struct bt *b, bool *outer)
+{
+	struct cpu_state *s = &b->v->state;
+	unsigned cpl = CPL(s);
+	uint32_t esp = (uint32_t)s->gpr[R_ESP], old = flags_image(b), flags, keep;
+	struct segment cs, ss = s->seg[S_SS];
+	uint8_t *p;
+
+	if (cpl != 0 || (old & (FL_NT | FL_VM)) || !(p = peek(b, esp, 12, ACCESS_R)))
+		return false;
+	flags = get32(p + 8);
+	if ((flags & (FL_TF | FL_VM | FL_VIF | FL_VIP)) || !flat_code(b, (uint16_t)get32(p + 4), &cs) || SEG_DPL(&cs) != (cs.sel & 3u))
+		return false;
+	*outer = SEG_DPL(&cs) == 3;
+	if (!*outer && SEG_DPL(&cs) != 0)
+		return false;
+	if (*outer) {
+		if (!(p = peek(b, esp, 20, ACCESS_R)) || !flat_stack(b, (uint16_t)get32(p + 16), &ss) || SEG_DPL(&ss) != 3 ||
+		    (ss.sel & 3) != 3 || !data_segments_stay(s))
+			return false;
+		s->gpr[R_ESP] = get32(p + 12);
+	} else {
+		s->gpr[R_ESP] = esp + 12;
+	}
+	s->rip = get32(p);
+	keep = FL_ARITH | FL_DF | FL_IF | FL_IOPL | FL_NT | FL_AC | FL_ID;
+	flags_load(b, (flags & keep) | FL_FIXED);
+	enter(b, &cs, &ss);
+	return true;
+}
+
+void *bt_co_iret(struct bt *b, uint32_t eip, uint32_t arg)
+{
+	struct vcpu *v = b->v;
+	uint64_t t0 = v->stats.cell[EV_USER_RETURN][MECH_CALLOUT].count % STAT_EVERY == 0 || v->stats.trace ? __rdtsc() : 0;
+	enum event_kind k;
+	bool outer;
+
+	if (!iret(b, &outer))
+		return co_interp_quietly(b, eip, arg);
+	k = outer ? EV_USER_RETURN : EV_IRET;
+	stat_count(&v->stats, k, MECH_CALLOUT);
+	stat_end(&v->stats, k, MECH_CALLOUT, GVA(eip), t0);
+	if (b->hot->irq_window && b->hot->vif) {
+		b->leave = INTERP_DONE; /* core waits for IF */
+		return NULL;
+	}
+	return co_go_to(b, (uint32_t)v->state.rip);
+}
+
+void *bt_co_sysenter(struct bt *b, uint32_t eip, uint32_t arg)
+{
+	struct vcpu *v = b->v;
+	struct cpu_state *s = &v->state;
+	uint16_t cs = (uint16_t)(s->sysenter_cs & 0xfffc);
+	struct segment code = segment_flat32(cs, 0xb, 0), stack = segment_flat32((uint16_t)(cs + 8), 3, 0);
+	uint64_t t0;
+
+	if (!cs || (flags_image(b) & (FL_TF | FL_VM)))
+		return co_interp_quietly(b, eip, arg);
+	t0 = stat_begin(&v->stats, EV_SYSCALL_ENTRY, MECH_CALLOUT);
+	flags_load(b, flags_image(b) & ~(FL_IF | FL_RF));
+	s->gpr[R_ESP] = (uint32_t)s->sysenter_esp;
+	s->rip = (uint32_t)s->sysenter_eip;
+	enter(b, &code, &stack);
+	stat_end(&v->stats, EV_SYSCALL_ENTRY, MECH_CALLOUT, GVA(eip), t0);
+	return co_go_to(b, (uint32_t)s->rip);
+}
+
+void *bt_co_sysexit(struct bt *b, uint32_t eip, uint32_t arg)
+{
+	struct vcpu *v = b->v;
+	struct cpu_state *s = &v->state;
+	uint16_t cs = (uint16_t)((s->sysenter_cs & 0xfffc) + 16);
+	struct segment code = segment_flat32((uint16_t)(cs | 3), 0xb, 3), stack = segment_flat32((uint16_t)((cs + 8) | 3), 3, 3);
+	uint64_t t0;
+
+	if (!(s->sysenter_cs & 0xfffc) || CPL(s) != 0 || (flags_image(b) & (FL_TF | FL_VM)))
+		return co_interp_quietly(b, eip, arg);
+	t0 = stat_begin(&v->stats, EV_USER_RETURN, MECH_CALLOUT);
+	s->rip = (uint32_t)s->gpr[R_EDX];
+	s->gpr[R_ESP] = (uint32_t)s->gpr[R_ECX];
+	enter(b, &code, &stack);
+	stat_end(&v->stats, EV_USER_RETURN, MECH_CALLOUT, GVA(eip), t0);
+	return co_go_to(b, (uint32_t)s->rip);
+}
