@@ -13,8 +13,15 @@ enum { FX_FCW = 0, FX_FSW = 2, FX_FTW = 4, FX_FOP = 6, FX_FIP = 8, FX_FCS = 12, 
 	FX_BYTES = 288 /* what 32-bit mode defines: up to XMM7 */ };
 
 #define FSW_ES 0x80u
+#define FSW_B 0x8000u
+#define FPU_EXCEPTIONS 0x3fu
+#define FCW_FIXED 0x40u /* reads as 1 */
+#define FCW_KNOWN 0x1f7fu
 #define MXCSR_FLAGS 0x3fu
 #define MXCSR_MASKS 0x1f80u
+#define MXCSR_UE 0x10u
+#define MXCSR_UM 0x800u
+#define MXCSR_FTZ 0x8000u
 #define MXCSR_KNOWN 0xffffu
 
 static uint16_t fx16(const struct cpu_state *s, unsigned at)
@@ -49,10 +56,16 @@ static void check_available(struct step *c, enum isa isa)
 		step_raise(c, VEC_NM, false, 0);
 }
 
+/* An x87 exception that is flagged and not masked. An image that was loaded need not have ES right: the CPU computes it. */
+static bool x87_pending(const struct cpu_state *s)
+{
+	return fx16(s, FX_FSW) & ~fx16(s, FX_FCW) & FPU_EXCEPTIONS;
+}
+
 /* CR0.NE=0 would report through IRQ 13 on a PC; here it is always #MF. */
 static void check_pending(struct step *c)
 {
-	if (fx16(c->s, FX_FSW) & FSW_ES)
+	if (x87_pending(c->s))
 		step_raise(c, VEC_MF, false, 0);
 }
 
@@ -203,21 +216,45 @@ static void run_stub(struct step *c, uint8_t *mem)
 }
 
 /*
+ * A tiny result traps, when that is unmasked, even where it is exact; but masked, UE is set only if it is inexact too
+ * (SDM vol. 1, 4.9.1.5). Flush-to-zero makes a tiny result set UE in any case, so a first run with it tells.
+ */
+static uint32_t probe_underflow(struct step *c, uint8_t *mem, uint32_t mxcsr)
+{
+	struct cpu_state keep = *c->s;
+	uint8_t old[16];
+	uint32_t ue;
+
+	if (mxcsr & MXCSR_UM)
+		return 0;
+	if (mem)
+		memcpy(old, mem, sizeof(old));
+	fx_set32(c->s, FX_MXCSR, ((mxcsr | MXCSR_MASKS) & ~MXCSR_FLAGS) | MXCSR_FTZ);
+	run_stub(c, mem);
+	ue = fx32(c->s, FX_MXCSR) & MXCSR_UE;
+	*c->s = keep;
+	if (mem)
+		memcpy(mem, old, sizeof(old));
+	return ue;
+}
+
+/*
  * SIMD with exceptions unmasked: run with all masked and look at the flags. Flags of exceptions found before the
  * computation (invalid, denormal, zero divide) hide those found after it (SDM vol. 1, 11.5.3).
  */
 static void run_unmasked(struct step *c, uint8_t *mem, uint32_t mxcsr)
 {
 	struct cpu_state *s = c->s;
-	uint32_t enabled = ~(mxcsr >> 7) & MXCSR_FLAGS, raised, gpr[8], flags = (uint32_t)s->rflags;
+	uint32_t enabled = ~(mxcsr >> 7) & MXCSR_FLAGS, raised, tiny, gpr[8], flags = (uint32_t)s->rflags;
 	uint8_t saved[512];
 
+	tiny = probe_underflow(c, mem, mxcsr);
 	memcpy(saved, s->fx, sizeof(saved));
 	for (unsigned r = 0; r < 8; r++)
 		gpr[r] = (uint32_t)s->gpr[r];
 	fx_set32(s, FX_MXCSR, (mxcsr | MXCSR_MASKS) & ~MXCSR_FLAGS);
 	run_stub(c, mem);
-	raised = fx32(s, FX_MXCSR) & MXCSR_FLAGS;
+	raised = (fx32(s, FX_MXCSR) & MXCSR_FLAGS) | tiny;
 	if (!(raised & enabled)) {
 		fx_set32(s, FX_MXCSR, mxcsr | raised);
 		return;
@@ -259,8 +296,8 @@ static void run_with_memory(struct step *c)
 	}
 	if (i->fp & FP_MEM_W)
 		step_check_write(c, i->seg, ea, i->msize);
-	else
-		step_read_buf(c, i->seg, ea, buf, i->msize);
+	if (!(i->fp & FP_MEM_W) || (i->isa == ISA_X87 && (~fx16(c->s, FX_FCW) & FPU_EXCEPTIONS)))
+		step_read_buf(c, i->seg, ea, buf, i->msize); /* a store that meets an unmasked exception stores nothing */
 	run(c, buf);
 	if (x87_is_env(i) && i->isa == ISA_X87 && (i->fp & FP_MEM_W)) {
 		struct x87_pointers p = pointers_get(c->s);
@@ -369,12 +406,13 @@ static void fxsave(struct step *c)
 	ea = aligned_operand(c, ACCESS_W);
 	memcpy(image, c->s->fx, sizeof(image));
 	memcpy(image + FX_MASK, &known, 4);
+	step_check_write(c, c->i->seg, ea, 512); /* all of the area is checked, though the rest of it is left alone */
 	step_write_buf(c, c->i->seg, ea, image, sizeof(image));
 }
 
 static void fxrstor(struct step *c)
 {
-	uint8_t image[FX_BYTES];
+	uint8_t image[512];
 	uint32_t mxcsr, ea;
 
 	check_available(c, ISA_X87);
@@ -383,7 +421,9 @@ static void fxrstor(struct step *c)
 	memcpy(&mxcsr, image + FX_MXCSR, 4);
 	if (mxcsr & ~MXCSR_KNOWN)
 		step_gp(c, 0);
-	memcpy(c->s->fx, image, sizeof(image));
+	memcpy(c->s->fx, image, FX_BYTES);
+	fx_set16(c->s, FX_FCW, (uint16_t)((fx16(c->s, FX_FCW) & FCW_KNOWN) | FCW_FIXED));
+	fx_set16(c->s, FX_FSW, (uint16_t)((fx16(c->s, FX_FSW) & ~(FSW_ES | FSW_B)) | (x87_pending(c->s) ? FSW_ES | FSW_B : 0)));
 }
 
 static void mxcsr_access(struct step *c, bool store)
