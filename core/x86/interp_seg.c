@@ -137,11 +137,10 @@ void op_verify(struct step *c, bool write)
 
 void op_arpl(struct step *c)
 {
-	struct rmw m;
-	uint32_t dst = rmw_load(c, &m, 2), rpl = reg_get(c->s, c->i->reg, 2) & 3;
+	uint32_t dst = rm_load(c, 2), rpl = reg_get(c->s, c->i->reg, 2) & 3;
 	bool raise = (dst & 3) < rpl;
 
-	if (raise)
-		rmw_store(c, &m, (dst & ~3u) | rpl, 2);
+	if (raise) /* only then is the operand written */
+		rm_store(c, (dst & ~3u) | rpl, 2);
 	flags_set(c->s, FL_ZF, raise ? FL_ZF : 0);
 }
