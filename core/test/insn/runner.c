@@ -1,0 +1,223 @@
+/*
+ * runner.c - fills batches with tests, runs them on the oracle and the engine at the same time, compares and reports.
+ *
+ * The first differences are run again alone, cut down (shrink.c) and printed (report.c); later ones are only counted.
+ * Called by the test programs and the campaign. Read next: worker.c, compare.c.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "itest.h"
+
+#define REPORTS_DEFAULT 5
+
+struct it_runner {
+	struct it_batch *batch; /* shared with both children */
+	struct it_worker *oracle, *engine;
+	struct it_exec ox, ex;
+	struct it_report report;
+	unsigned reports_left;
+	uint32_t dirty_from, dirty_to; /* code bytes that are not INT3 */
+};
+
+struct it_runner *runner_open(const struct it_exec *oracle, const struct it_exec *engine, char *why)
+{
+	struct it_runner *r = calloc(1, sizeof(*r));
+	const char *reports = getenv("ITEST_REPORTS");
+
+	r->ox = *oracle;
+	r->ex = *engine;
+	r->reports_left = reports ? (unsigned)atoi(reports) : REPORTS_DEFAULT;
+	r->batch = mmap(NULL, sizeof(*r->batch), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (r->batch == MAP_FAILED) {
+		free(r);
+		return NULL;
+	}
+	memset(r->batch->code, 0xcc, IT_CODE_SIZE);
+	r->oracle = worker_start(&r->ox, r->batch, why);
+	r->engine = r->oracle ? worker_start(&r->ex, r->batch, why) : NULL;
+	if (r->engine)
+		return r;
+	worker_stop(r->oracle);
+	munmap(r->batch, sizeof(*r->batch));
+	free(r);
+	return NULL;
+}
+
+void runner_close(struct it_runner *r)
+{
+	worker_stop(r->oracle);
+	worker_stop(r->engine);
+	munmap(r->batch, sizeof(*r->batch));
+	free(r);
+}
+
+const struct it_report *runner_report(const struct it_runner *r)
+{
+	return &r->report;
+}
+
+unsigned runner_fill(const struct it_runner *r)
+{
+	return r->batch->n;
+}
+
+struct itest *runner_slot(struct it_runner *r)
+{
+	if (r->batch->n == IT_BATCH)
+		runner_flush(r);
+	memset(&r->batch->test[r->batch->n], 0, sizeof(struct itest));
+	return &r->batch->test[r->batch->n++];
+}
+
+/* Writes the tests' code into the region, over INT3s, and says which part of it changed. */
+static void lay_code(struct it_runner *r)
+{
+	struct it_batch *b = r->batch;
+	uint32_t from = UINT32_MAX, to = 0;
+
+	if (r->dirty_to)
+		memset(b->code + r->dirty_from, 0xcc, r->dirty_to - r->dirty_from);
+	for (uint32_t i = 0; i < b->n; i++) {
+		uint32_t at = b->test[i].eip - IT_CODE, len = b->test[i].len;
+
+		if (at >= IT_CODE_SIZE)
+			continue;
+		len = len > IT_CODE_SIZE - at ? IT_CODE_SIZE - at : len;
+		memcpy(b->code + at, b->test[i].code, len);
+		from = at < from ? at : from;
+		to = at + len > to ? at + len : to;
+	}
+	b->code_from = !r->dirty_to || from < r->dirty_from ? from : r->dirty_from;
+	b->code_to = to > r->dirty_to ? to : r->dirty_to;
+	r->dirty_from = from;
+	r->dirty_to = to;
+	if (b->code_from > b->code_to)
+		b->code_from = b->code_to = 0;
+}
+
+static void run_batch(struct it_runner *r)
+{
+	lay_code(r);
+	worker_submit(r->oracle);
+	worker_submit(r->engine);
+	worker_wait(r->oracle);
+	worker_wait(r->engine);
+}
+
+/* The test's oracle: the host, or the rule that an instruction which the model lacks is #UD. */
+static unsigned judge(struct it_runner *r, uint32_t i, struct iresult *a, struct iresult *b)
+{
+	const struct itest *t = &r->batch->test[i];
+	const char *open;
+	unsigned d;
+
+	*a = worker_out(r->oracle)->result[i];
+	*b = worker_out(r->engine)->result[i];
+	if (t->expect_ud)
+		expect_ud(t, a);
+	if (a->kind == IT_SKIP || b->kind == IT_SKIP)
+		return 0;
+	d = compare(t, a, b);
+	open = d ? compare_open(t, a, b) : NULL;
+	if (!open)
+		return d;
+	a->kind = IT_SKIP;
+	snprintf(a->why, sizeof(a->why), "%s", open);
+	return 0;
+}
+
+unsigned runner_one(struct it_runner *r, const struct itest *t, struct iresult *a, struct iresult *b)
+{
+	struct iresult ra, rb;
+	unsigned d;
+
+	r->batch->n = 1;
+	r->batch->test[0] = *t;
+	run_batch(r);
+	d = judge(r, 0, &ra, &rb);
+	if (a)
+		*a = ra;
+	if (b)
+		*b = rb;
+	r->batch->n = 0;
+	return d;
+}
+
+static void print_memory(FILE *f, const struct it_runner *r)
+{
+	const uint8_t *a = worker_out(r->oracle)->image, *b = worker_out(r->engine)->image;
+	unsigned shown = 0;
+
+	for (unsigned o = 0; o < IT_RW_SIZE && shown < 16; o++) {
+		uint32_t linear = 0;
+
+		if (a[o] == b[o])
+			continue;
+		for (unsigned i = 0; i < IT_REGIONS; i++) {
+			if (o / PAGE_SIZE - it_regions[i].image_page < it_regions[i].pages)
+				linear = it_regions[i].linear + o - it_regions[i].image_page * PAGE_SIZE;
+		}
+		fprintf(f, "  memory %08x: %02x | %02x\n", linear, a[o], b[o]);
+		shown++;
+	}
+}
+
+static void report_one(struct it_runner *r, const struct itest *batch_test)
+{
+	struct itest t = *batch_test, whole = t;
+	struct iresult a, b;
+	unsigned d;
+
+	if (!runner_one(r, &t, NULL, NULL)) {
+		fprintf(stderr, "differs in its batch, not alone:\n");
+		report_case(stderr, &t);
+		return;
+	}
+	shrink(r, &t);
+	d = runner_one(r, &t, &a, &b);
+	report_difference(stderr, &t, &a, &b, r->ox.name, r->ex.name, d);
+	if ((d & DIFF_MEM) && !t.expect_ud)
+		print_memory(stderr, r);
+	report_case(stderr, &t);
+	if (getenv("ITEST_WHOLE")) {
+		fprintf(stderr, "  before it was cut down:\n");
+		report_case(stderr, &whole);
+	}
+}
+
+void runner_flush(struct it_runner *r)
+{
+	struct itest *failed = NULL;
+	unsigned fails = 0, n = r->batch->n;
+
+	if (!n)
+		return;
+	run_batch(r);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct itest *t = &r->batch->test[i];
+		struct iresult a, b;
+		unsigned d = judge(r, i, &a, &b);
+
+		if ((a.kind == IT_SKIP || b.kind == IT_SKIP) && getenv("ITEST_SKIPS"))
+			fprintf(stderr, "skipped: %s%s\n", a.why, b.why);
+		r->report.tests++;
+		r->report.insns += t->insns;
+		r->report.skipped += a.kind == IT_SKIP || b.kind == IT_SKIP;
+		r->report.missing += t->expect_ud;
+		r->report.by_vector[a.kind == IT_VECTOR ? a.vector : 0xff]++;
+		r->report.compared += a.kind != IT_SKIP && b.kind != IT_SKIP;
+		if (!d)
+			continue;
+		r->report.failed++;
+		if (fails < r->reports_left) {
+			failed = realloc(failed, (fails + 1) * sizeof(*failed));
+			failed[fails++] = *t;
+		}
+	}
+	for (unsigned i = 0; i < fails; i++)
+		report_one(r, &failed[i]);
+	r->reports_left -= fails;
+	r->batch->n = 0;
+	free(failed);
+}
