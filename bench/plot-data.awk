@@ -10,7 +10,11 @@ function title(backend, interface) {
 	return interface == "-" ? backend : backend ":" interface
 }
 
-/^\tX\(/ {
+/^enum event_kind/ {
+	kinds_known = 1
+}
+
+!kinds_known && /^\tX\(/ {
 	split($0, part, "\"")
 	kind[++kinds] = part[2]
 	next
@@ -39,8 +43,8 @@ $1 == "cell" {
 		seen_cell[$5] = 1
 		cell[++cells] = $5
 	}
-	if ($9 != "hole" && $8 > 0 && !nested[t])
-		steady[$5, t] = $8
+	if ($9 != "hole" && $8 != "-" && !nested[t] && ($7 > 0 || $8 > 0))
+		steady[$5, t] = $8 < 1 ? 1 : $8 # the axis is logarithmic: less than a cycle is drawn as one
 }
 
 function table(file, names, n, value,    i, j, row, any) {
