@@ -59,12 +59,19 @@ vector_\n:
 trap_common:
 	pusha
 	cld
-	push	%esp
+	cmpb	$0, %cs:trap_distrust
+	jne	2f
+1:	push	%esp
 	call	trap_dispatch
 	add	$4, %esp
 	popa
 	add	$8, %esp
 	iret
+2:	COUNT_SS(SEG_LOAD, 2)
+	mov	$SEL_UDATA, %eax
+	mov	%eax, %ds
+	mov	%eax, %es
+	jmp	1b
 
 /* The null system call stays here, as short as an honest entry can be; the others take the common way. */
 	.globl	vector_syscall, vector_other

@@ -104,6 +104,13 @@ typedef bool trap_handler(struct trap_frame *f);
 void trap_set(unsigned vector, trap_handler *fn);
 uint32_t trap_cr2(void); /* the address of the last page fault */
 
+/*
+ * For guests that poison their own state: from now on traps load DS and ES anew, and an exception that nobody takes ends
+ * the guest by hal_crash, not by a status.
+ */
+void trap_expect_poison(void);
+extern uint8_t trap_distrust;
+
 struct fault {
 	uint32_t vector, error, eip, cs, eflags, cr2;
 	bool user;
@@ -136,6 +143,7 @@ void irq_off(void); /* CLI */
 /* A periodic timer; fn runs in the handler. Native: 8254 channel 0, IRQ 0. Xen: VIRQ_TIMER, set again on each event. */
 void timer_start(uint32_t hz, void (*fn)(void));
 void timer_stop(void);
+bool timer_handle(struct trap_frame *f); /* the library's handler of the timer's vector, 0x20, for guests that wrap it */
 
 /* ---- page tables ---- */
 #define PTE_P 1u

@@ -67,11 +67,11 @@ static void tables_init(void)
 	__asm__ volatile("ltr %w0" : : "r"(SEL_TSS));
 }
 
-/* Kernel text is read-only, the user's sections are the user's, everything else is the kernel's to write. */
+/* Text is read-only, the user's sections are the user's, everything else is the kernel's to write. */
 static uint32_t page_flags(uint32_t a)
 {
 	uint32_t flags = PTE_KERNEL;
-	if (a >= (uint32_t)image_start && a < (uint32_t)text_end)
+	if (a >= (uint32_t)image_start && a < (uint32_t)utext_end)
 		flags &= ~PTE_W;
 	if (a >= (uint32_t)user_start && a < (uint32_t)user_end)
 		flags |= PTE_U;
@@ -187,7 +187,7 @@ static void pic_init(void)
 	pic_mask(0xffff);
 }
 
-static bool timer_irq(struct trap_frame *f)
+bool timer_handle(struct trap_frame *f)
 {
 	(void)f;
 	timer_fn();
@@ -200,7 +200,7 @@ void timer_start(uint32_t hz, void (*fn)(void))
 {
 	uint32_t divisor = PIT_HZ / hz;
 	timer_fn = fn;
-	trap_set(IRQ_BASE, timer_irq);
+	trap_set(IRQ_BASE, timer_handle);
 	pic_init();
 	outb(0x43, 0x34); /* channel 0, low and high byte, mode 2 */
 	outb(0x40, (uint8_t)divisor);

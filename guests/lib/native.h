@@ -36,7 +36,7 @@ extern uint32_t page_table[MAP_MAX >> 22][1024];
 extern char kernel_stack[], kernel_stack_top[], trap_stack[], trap_stack_top[], user_stack[];
 /* The user stack is declared by its bottom only: the compiler takes what lies below a symbol for out of bounds. */
 #define USER_STACK_SIZE 8192
-extern char image_start[], text_end[], user_start[], user_end[], image_end[];
+extern char image_start[], text_end[], user_start[], utext_end[], user_end[], image_end[];
 
 /* access: bits 8..15 of the high word (0x9b kernel code, 0x93 kernel data, 0xfb, 0xf3 user); gran: 0xc 4 GiB, 0x4 bytes. */
 uint64_t gdt_entry(uint32_t base, uint32_t limit, uint8_t access, uint8_t gran);

@@ -13,6 +13,7 @@ static struct {
 	struct context context;
 	struct fault *fault;
 } recovery;
+uint8_t trap_distrust; /* the entry code reads it, through CS: DS may be anything by then */
 struct context user_context;
 uint32_t user_result;
 
@@ -80,7 +81,14 @@ void trap_dispatch(struct trap_frame *f)
 		recover(f);
 	printf("UNEXPECTED vector=%u error=0x%x eip=0x%08x cs=0x%x eflags=0x%x cr2=0x%08x\n", f->vector, f->error, f->eip,
 		f->cs & 0xffff, f->eflags, f->vector == 14 ? trap_cr2() : 0);
+	if (trap_distrust)
+		hal_crash();
 	hal_exit(STATUS_UNEXPECTED);
+}
+
+void trap_expect_poison(void)
+{
+	trap_distrust = 1;
 }
 
 int trap_try(struct fault *f, void (*fn)(void *arg), void *arg)

@@ -15,3 +15,4 @@
 
 #define TRUTH_COUNT_OFFSET 24 /* offsetof(struct truth, count): checked in trap.c */
 #define COUNT(kind, n) addl $n, ringlab_truth + TRUTH_COUNT_OFFSET + 4 * truth_EV_##kind
+#define COUNT_SS(kind, n) addl $n, %ss:(ringlab_truth + TRUTH_COUNT_OFFSET + 4 * truth_EV_##kind)

@@ -13,7 +13,7 @@
 extern const uint32_t vector_table[20];
 extern void vector_syscall(void);
 extern void event_entry(void), failsafe_entry(void);
-extern char user_start[], user_end[], trap_stack_top[], user_stack[];
+extern char user_start[], utext_end[], user_end[], trap_stack_top[], user_stack[];
 #define USER_STACK_SIZE 8192
 _Noreturn void user_enter(uint32_t eip, uint32_t esp, uint32_t eflags);
 _Noreturn void hal_scrub_and_end(uint32_t status);
@@ -61,7 +61,7 @@ static void memory_init(void)
 {
 	hal_memory = (struct hal_memory){ .kib = xen_start->nr_pages * 4, .regions = 1 };
 	for (char *a = user_start; a < user_end; a += PAGE)
-		page_set(a, page_pa(a), PTE_KERNEL | PTE_U, true);
+		page_set(a, page_pa(a), (PTE_KERNEL | PTE_U) & (a < utext_end ? ~PTE_W : ~0u), true);
 	set_entry(&xen_shared, xen_start->shared_info | PTE_KERNEL, UVMF_INVLPG);
 	for (unsigned i = 0; i < ARRAY_LEN(xen_shared.evtchn_mask); i++)
 		xen_shared.evtchn_mask[i] = ~0ul;
@@ -186,7 +186,7 @@ static void event_one(uint32_t port)
 	timer_arm();
 }
 
-static bool upcall(struct trap_frame *f)
+bool timer_handle(struct trap_frame *f)
 {
 	volatile struct vcpu_info *v = &xen_shared.vcpu_info[0];
 	(void)f;
@@ -204,7 +204,7 @@ static bool upcall(struct trap_frame *f)
 
 void timer_start(uint32_t hz, void (*fn)(void))
 {
-	trap_set(IRQ_VECTOR, upcall);
+	trap_set(IRQ_VECTOR, timer_handle);
 	if (!timer.bound) {
 		struct evtchn_bind_virq bind = { .virq = VIRQ_TIMER, .vcpu = 0 };
 		if (hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_bind_virq, (uint32_t)&bind, 0, 0, 0))

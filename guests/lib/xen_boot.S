@@ -65,13 +65,22 @@ vector_\n:
 trap_common:
 	pusha
 	cld
-	push	%esp
+	cmpb	$0, %cs:trap_distrust
+	jne	2f
+1:	push	%esp
 	call	trap_dispatch
 	add	$4, %esp
 	popa
 	add	$8, %esp
 	movw	$0, 6(%esp)
 	jmp	HYPERCALL_IRET
+2:	COUNT_SS(SEG_LOAD, 2)
+	COUNT_SS(SEG_READ, 2)
+	push	%ss		/* the one data selector that is surely good here */
+	pop	%ds
+	push	%ss
+	pop	%es
+	jmp	1b
 
 	.globl	vector_syscall
 vector_syscall:
