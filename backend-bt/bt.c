@@ -5,10 +5,11 @@
  * in any other mode the reference interpreter runs the guest until it is back. The shared struct cpu_state is the truth
  * whenever C code runs, but for the flags, which bt_flags_out and bt_flags_in move. Read next: bt_entry.S, bt_translate.c.
  */
-#include "bt_private.h"
+#include "bt_test.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include "bt_private.h"
 
 #define AT(field, off) _Static_assert(HOT_OFF(field) == (off), #field)
 _Static_assert(sizeof(struct bt_hot) == HOT_SIZE, "bt_asm.h");
@@ -298,6 +299,30 @@ static int bt_inject(struct vcpu *v, uint8_t vector)
 	return 0;
 }
 
+/* --- for tests --- */
+
+void bt_stop_at(struct vcpu *v, uint32_t eip)
+{
+	struct bt *b = bt_of(v);
+
+	cache_flush(b);
+	b->have_stop = true;
+	b->stop_eip = eip;
+}
+
+void bt_stop_nowhere(struct vcpu *v)
+{
+	struct bt *b = bt_of(v);
+
+	cache_flush(b);
+	b->have_stop = false;
+}
+
+bool bt_stopped(const struct vcpu *v)
+{
+	return ((const struct bt *)v->priv)->stopped;
+}
+
 /* --- life --- */
 
 static const char *bt_probe(char *engine, size_t n)
@@ -450,7 +475,7 @@ const struct backend_ops bt_backend = {
 	.name = "bt",
 	.title = "binary translation",
 	.rules = bt_rules,
-	.rule_count = 0,
+	.rule_count = BT_RULES,
 	.probe = bt_probe,
 	.vm_init = bt_vm_init,
 	.vm_fini = bt_vm_fini,

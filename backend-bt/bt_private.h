@@ -276,5 +276,5 @@ callout_fn bt_co_miss, bt_co_chain, bt_co_interp, bt_co_sti_window, bt_co_in, bt
 void *co_interp_quietly(struct bt *b, uint32_t eip, uint32_t arg);
 void *co_go_to(struct bt *b, uint32_t eip);
 
-extern const struct backend_rule bt_rules[];
-extern const size_t bt_rule_count;
+#define BT_RULES 54
+extern const struct backend_rule bt_rules[BT_RULES];
