@@ -103,8 +103,6 @@ static void take_modrm(struct insn *i, const ZydisDecodedInstruction *z, uint8_t
 	i->base = i->index = REG_NONE;
 	i->seg = override != REG_NONE ? override : S_DS;
 	i->disp = (uint32_t)z->raw.disp.value;
-	if (i->adsz == 2 && (i->op & ~3) == 0xa0)
-		i->disp &= 0xffff; /* an absolute offset is not sign-extended */
 	if (!(z->attributes & ZYDIS_ATTRIB_HAS_MODRM))
 		return;
 	i->mod = z->raw.modrm.mod;
@@ -201,7 +199,7 @@ static bool kind_late(uint16_t op)
 
 static op_fn *handler_of(const struct insn *i, const ZydisDecodedInstruction *z, enum isa isa)
 {
-	if (isa != ISA_INT && i->op != 0x9b) /* FWAIT has no operands: it is in the map */
+	if (isa != ISA_INT && i->op != 0x9b)
 		return (i->op >> 8) == 1 && (i->op & 0xff) == 0xae ? op_group15 : op_fpu;
 	if (z->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT)
 		return map_one[z->opcode];
@@ -225,15 +223,13 @@ bool insn_decode(struct insn *i, const uint8_t *bytes, unsigned avail, bool code
 	memcpy(i->bytes, bytes, z.length);
 	i->len = z.length;
 	i->op = (uint16_t)((z.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT ? 0 : 0x100) | z.opcode);
-	if (isa == ISA_INT && (i->op & ~7) == 0xd8)
-		isa = ISA_X87; /* FCOMI and its kin: Zydis files them under the Pentium Pro */
 	i->isa = (uint8_t)isa;
 	i->fn = handler_of(i, &z, isa);
 	if (!i->fn)
 		return false;
 	take_modrm(i, &z, take_prefixes(i, &z, code32));
 	take_imm(i, &z);
-	if (isa != ISA_INT && i->op != 0x9b && !take_fpu(i, &d, &ctx, &z))
+	if (i->fn == op_fpu && !take_fpu(i, &d, &ctx, &z))
 		return false;
 	i->kind = event_of(i);
 	i->late = kind_late(i->op);

@@ -178,8 +178,9 @@ void op_cmps(struct step *c)
 	if (nothing_to_do(c))
 		return;
 	do {
-		uint32_t a = step_load(c, c->i->seg, index_get(c, R_ESI), size);
+		/* ES:EDI first: the SDM leaves open which operand faults first, CPUs do it so. */
 		uint32_t b = step_load(c, S_ES, index_get(c, R_EDI), size);
+		uint32_t a = step_load(c, c->i->seg, index_get(c, R_ESI), size);
 
 		alu_sub(a, b, size, &c->s->rflags);
 		index_add(c, R_ESI, delta);
