@@ -103,6 +103,8 @@ static void take_modrm(struct insn *i, const ZydisDecodedInstruction *z, uint8_t
 	i->base = i->index = REG_NONE;
 	i->seg = override != REG_NONE ? override : S_DS;
 	i->disp = (uint32_t)z->raw.disp.value;
+	if (i->adsz == 2 && (i->op & ~3) == 0xa0)
+		i->disp &= 0xffff; /* an absolute offset is not sign-extended */
 	if (!(z->attributes & ZYDIS_ATTRIB_HAS_MODRM))
 		return;
 	i->mod = z->raw.modrm.mod;
@@ -223,6 +225,8 @@ bool insn_decode(struct insn *i, const uint8_t *bytes, unsigned avail, bool code
 	memcpy(i->bytes, bytes, z.length);
 	i->len = z.length;
 	i->op = (uint16_t)((z.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT ? 0 : 0x100) | z.opcode);
+	if (i->op >= 0xd8 && i->op <= 0xdf)
+		isa = ISA_X87; /* FCOMI and its kin came with the P6, and are listed there */
 	i->isa = (uint8_t)isa;
 	i->fn = handler_of(i, &z, isa);
 	if (!i->fn)
@@ -322,7 +326,7 @@ const struct insn *insn_fetch(struct step *c)
 				slot->tag = tag;
 		}
 	}
-	if (unlikely(c->eip + i->len - 1 > cs->limit))
+	if (unlikely(c->eip + i->len - 1 > cs->limit) || unlikely(c->eip + i->len - 1 < c->eip))
 		step_gp(c, 0);
 	return i;
 }

@@ -75,7 +75,7 @@ static int push_frame(struct vcpu *v, const struct event *e, struct stack *k, un
 	struct cpu_state *s = &v->state;
 	uint32_t flags = (uint32_t)s->rflags | (pushes_rf(e) ? FL_RF : 0);
 
-	if (stack_room(v, k, size * (3 + (inner ? 2 : 0) + e->has_error), f))
+	if (stack_room(v, k, 3 + (inner ? 2 : 0) + e->has_error, size, f))
 		return -1;
 	if (inner && (stack_push(v, k, s->seg[S_SS].sel, size, f) || stack_push(v, k, (uint32_t)s->gpr[R_ESP], size, f)))
 		return -1;

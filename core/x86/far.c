@@ -126,7 +126,7 @@ static int call_inner(struct vcpu *v, const struct desc *gate, struct desc *d, u
 	uint32_t value;
 
 	stack_current(s, &old);
-	if (stack_from_tss(v, dpl, 0, &new, f) || stack_room(v, &new, (4 + n) * size, f))
+	if (stack_from_tss(v, dpl, 0, &new, f) || stack_room(v, &new, 4 + n, size, f))
 		return -1;
 	if (stack_push(v, &new, s->seg[S_SS].sel, size, f) || stack_push(v, &new, old.sp, size, f))
 		return -1;
@@ -170,8 +170,6 @@ int far_call(struct vcpu *v, uint16_t sel, uint32_t off, unsigned opsz, uint32_t
 			return -1;
 	}
 	stack_current(s, &k);
-	if (stack_room(v, &k, 2 * opsz, f))
-		return -1;
 	cs = desc_segment(&d);
 	if (check_eip(&cs, off, f))
 		return -1;

@@ -46,7 +46,8 @@ const void *fpu_stub_get(struct fpu_stubs *t, const uint8_t *insn, unsigned len)
 	uint64_t h;
 	uint8_t *slot;
 
-	memcpy(want, insn, len);
+	if (len)
+		memcpy(want, insn, len);
 	want[len] = 0xc3; /* ret */
 	memcpy(&h, want, 8);
 	h *= 0x9e3779b97f4a7c15ull;

@@ -170,13 +170,12 @@ void op_pop_rm(struct step *c)
 	c->s->gpr[R_ESP] = new;
 }
 
+/* Like hardware, PUSHA and POPA work word by word: on a fault ESP has not moved, but what was done before stays. */
 void op_pusha(struct step *c)
 {
 	unsigned size = c->i->opsz;
 	uint32_t m = stack_mask(c->s), sp = (uint32_t)c->s->gpr[R_ESP];
 
-	step_check_write(c, S_SS, (sp - size) & m, size);
-	step_check_write(c, S_SS, (sp - 8 * size) & m, size);
 	for (unsigned r = 0; r < 8; r++)
 		step_store(c, S_SS, (sp - (r + 1) * size) & m, (uint32_t)c->s->gpr[r], size);
 	stack_set(c->s, sp - 8 * size);
@@ -185,13 +184,13 @@ void op_pusha(struct step *c)
 void op_popa(struct step *c)
 {
 	unsigned size = c->i->opsz;
-	uint32_t v[8];
 
-	for (unsigned k = 0; k < 8; k++)
-		v[7 - k] = step_peek(c, k * size, size);
-	for (unsigned r = 0; r < 8; r++)
-		if (r != R_ESP)
-			reg_set(c->s, r, v[r], size);
+	for (unsigned k = 0; k < 8; k++) {
+		uint32_t v = step_peek(c, k * size, size);
+
+		if (7 - k != R_ESP)
+			reg_set(c->s, 7 - k, v, size);
+	}
 	stack_drop(c->s, 8 * size);
 }
 

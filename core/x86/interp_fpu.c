@@ -10,17 +10,12 @@
 
 /* FXSAVE image (SDM vol. 1, table 10-2) */
 enum { FX_FCW = 0, FX_FSW = 2, FX_FTW = 4, FX_FOP = 6, FX_FIP = 8, FX_FCS = 12, FX_FDP = 16, FX_FDS = 20, FX_MXCSR = 24, FX_MASK = 28,
-	FX_BYTES = 288 /* what 32-bit mode defines: up to XMM7 */ };
+	FX_ST = 32, FX_BYTES = 288 /* what 32-bit mode defines: up to XMM7 */ };
 
-#define FSW_ES 0x80u
-#define FSW_B 0x8000u
-#define FPU_EXCEPTIONS 0x3fu
-#define FCW_FIXED 0x40u /* reads as 1 */
-#define FCW_KNOWN 0x1f7fu
+#define FSW_PE 0x20u
 #define MXCSR_FLAGS 0x3fu
 #define MXCSR_MASKS 0x1f80u
 #define MXCSR_UE 0x10u
-#define MXCSR_UM 0x800u
 #define MXCSR_FTZ 0x8000u
 #define MXCSR_KNOWN 0xffffu
 
@@ -56,16 +51,16 @@ static void check_available(struct step *c, enum isa isa)
 		step_raise(c, VEC_NM, false, 0);
 }
 
-/* An x87 exception that is flagged and not masked. An image that was loaded need not have ES right: the CPU computes it. */
-static bool x87_pending(const struct cpu_state *s)
+/* The exceptions that are flagged and not masked. ES is their summary, which the host computes anew at each FXRSTOR. */
+static unsigned x87_unmasked(const struct cpu_state *s)
 {
-	return fx16(s, FX_FSW) & ~fx16(s, FX_FCW) & FPU_EXCEPTIONS;
+	return fx16(s, FX_FSW) & ~fx16(s, FX_FCW) & 0x3f;
 }
 
 /* CR0.NE=0 would report through IRQ 13 on a PC; here it is always #MF. */
 static void check_pending(struct step *c)
 {
-	if (x87_pending(c->s))
+	if (x87_unmasked(c->s))
 		step_raise(c, VEC_MF, false, 0);
 }
 
@@ -195,6 +190,21 @@ static unsigned gpr_of(const struct insn *i)
 	return i->fp & FP_GPR_REG ? i->reg : i->rm;
 }
 
+static const void *stub(struct step *c, const uint8_t *bytes, unsigned n)
+{
+	if (!c->in->cache || !c->in->cache->fpu)
+		step_crash(c, "no executable memory for FPU instructions (at eip %#x): mmap of it failed at start", c->eip);
+	return fpu_stub_get(c->in->cache->fpu, bytes, n);
+}
+
+/* Loads and saves an image: what the host makes of its reserved and summary bits. */
+static void normalise_image(struct step *c, uint8_t *image)
+{
+	struct fpu_call call = { .fx = image, .code = stub(c, NULL, 0) };
+
+	fpu_stub_call(&call);
+}
+
 static void run_stub(struct step *c, uint8_t *mem)
 {
 	struct cpu_state *s = c->s;
@@ -203,9 +213,7 @@ static void run_stub(struct step *c, uint8_t *mem)
 	unsigned n = stub_bytes(c->i, bytes);
 	bool gpr = c->i->fp & (FP_GPR_REG | FP_GPR_RM);
 
-	if (!c->in->cache || !c->in->cache->fpu)
-		step_crash(c, "no executable memory for FPU instructions (at eip %#x): mmap of it failed at start", c->eip);
-	call.code = fpu_stub_get(c->in->cache->fpu, bytes, n);
+	call.code = stub(c, bytes, n);
 	call.rax = gpr ? (uint32_t)s->gpr[gpr_of(c->i)] : 0;
 	call.flags = s->rflags & FL_ARITH;
 	fx_set32(s, FX_MXCSR, fx32(s, FX_MXCSR) & MXCSR_KNOWN);
@@ -215,27 +223,69 @@ static void run_stub(struct step *c, uint8_t *mem)
 	flags_set(s, FL_ARITH, (uint32_t)call.flags);
 }
 
-/*
- * A tiny result traps, when that is unmasked, even where it is exact; but masked, UE is set only if it is inexact too
- * (SDM vol. 1, 4.9.1.5). Flush-to-zero makes a tiny result set UE in any case, so a first run with it tells.
- */
-static uint32_t probe_underflow(struct step *c, uint8_t *mem, uint32_t mxcsr)
+/* What an instruction that uses an MMX register does even if it then faults: TOP becomes 0, all tags valid. */
+static void mmx_transition(struct cpu_state *s)
 {
-	struct cpu_state keep = *c->s;
-	uint8_t old[16];
-	uint32_t ue;
+	unsigned top = (fx16(s, FX_FSW) >> 11) & 7;
+	uint8_t old[128];
 
-	if (mxcsr & MXCSR_UM)
-		return 0;
-	if (mem)
-		memcpy(old, mem, sizeof(old));
-	fx_set32(c->s, FX_MXCSR, ((mxcsr | MXCSR_MASKS) & ~MXCSR_FLAGS) | MXCSR_FTZ);
+	/* The image holds ST0 to ST7; physical register n is ST(n - TOP). */
+	memcpy(old, s->fx + FX_ST, sizeof(old));
+	for (unsigned n = 0; n < 8; n++)
+		memcpy(s->fx + FX_ST + 16 * n, old + 16 * ((n - top) & 7), 16);
+	fx_set16(s, FX_FSW, fx16(s, FX_FSW) & ~0x3800);
+	s->fx[FX_FTW] = 0xff;
+}
+
+/* What a SIMD instruction may change. */
+struct simd_state {
+	uint8_t fx[512];
+	uint32_t gpr[8], flags;
+};
+
+static void simd_save(const struct cpu_state *s, struct simd_state *k)
+{
+	memcpy(k->fx, s->fx, sizeof(k->fx));
+	for (unsigned r = 0; r < 8; r++)
+		k->gpr[r] = (uint32_t)s->gpr[r];
+	k->flags = (uint32_t)s->rflags;
+}
+
+static void simd_restore(struct cpu_state *s, const struct simd_state *k)
+{
+	memcpy(s->fx, k->fx, sizeof(k->fx));
+	for (unsigned r = 0; r < 8; r++)
+		s->gpr[r] = k->gpr[r];
+	flags_set(s, FL_ARITH, k->flags);
+}
+
+/* Runs with all exceptions masked, from clear flags; returns the flags raised. */
+static uint32_t run_masked(struct step *c, uint8_t *mem, uint32_t mxcsr)
+{
+	fx_set32(c->s, FX_MXCSR, (mxcsr | MXCSR_MASKS) & ~MXCSR_FLAGS);
 	run_stub(c, mem);
-	ue = fx32(c->s, FX_MXCSR) & MXCSR_UE;
-	*c->s = keep;
+	return fx32(c->s, FX_MXCSR) & MXCSR_FLAGS;
+}
+
+/*
+ * Unmasked, underflow is any tiny result; masked, only an inexact one is flagged (SDM vol. 1, 4.9.1.5). Flushing to zero
+ * makes each tiny result inexact, and so tells.
+ */
+static bool underflows(struct step *c, uint8_t *mem, uint32_t mxcsr, const struct simd_state *before)
+{
+	struct simd_state after;
+	uint8_t copy[16];
+	bool tiny;
+
+	simd_save(c->s, &after);
+	simd_restore(c->s, before);
 	if (mem)
-		memcpy(mem, old, sizeof(old));
-	return ue;
+		memcpy(copy, mem, sizeof(copy));
+	tiny = run_masked(c, mem, mxcsr | MXCSR_FTZ) & MXCSR_UE;
+	if (mem)
+		memcpy(mem, copy, sizeof(copy));
+	simd_restore(c->s, &after);
+	return tiny;
 }
 
 /*
@@ -245,26 +295,22 @@ static uint32_t probe_underflow(struct step *c, uint8_t *mem, uint32_t mxcsr)
 static void run_unmasked(struct step *c, uint8_t *mem, uint32_t mxcsr)
 {
 	struct cpu_state *s = c->s;
-	uint32_t enabled = ~(mxcsr >> 7) & MXCSR_FLAGS, raised, tiny, gpr[8], flags = (uint32_t)s->rflags;
-	uint8_t saved[512];
+	uint32_t enabled = ~(mxcsr >> 7) & MXCSR_FLAGS, raised;
+	struct simd_state before;
 
-	tiny = probe_underflow(c, mem, mxcsr);
-	memcpy(saved, s->fx, sizeof(saved));
-	for (unsigned r = 0; r < 8; r++)
-		gpr[r] = (uint32_t)s->gpr[r];
-	fx_set32(s, FX_MXCSR, (mxcsr | MXCSR_MASKS) & ~MXCSR_FLAGS);
-	run_stub(c, mem);
-	raised = (fx32(s, FX_MXCSR) & MXCSR_FLAGS) | tiny;
+	simd_save(s, &before);
+	raised = run_masked(c, mem, enabled & MXCSR_UE ? mxcsr & ~MXCSR_FTZ : mxcsr);
+	if ((enabled & MXCSR_UE) && !(raised & enabled) && underflows(c, mem, mxcsr, &before))
+		raised |= MXCSR_UE;
 	if (!(raised & enabled)) {
 		fx_set32(s, FX_MXCSR, mxcsr | raised);
 		return;
 	}
 	if (raised & enabled & 7)
 		raised &= 7;
-	memcpy(s->fx, saved, sizeof(saved));
-	for (unsigned r = 0; r < 8; r++)
-		s->gpr[r] = gpr[r];
-	flags_set(s, FL_ARITH, flags);
+	simd_restore(s, &before);
+	if (c->i->fp & FP_MMX)
+		mmx_transition(s);
 	fx_set32(s, FX_MXCSR, mxcsr | raised);
 	if (!(s->cr4 & CR4_OSXMMEXCPT))
 		step_ud(c);
@@ -281,67 +327,78 @@ static void run(struct step *c, uint8_t *mem)
 		run_stub(c, mem);
 }
 
-/* Runs the instruction with its memory operand in a buffer: checked and read before, written after. */
-static void run_with_memory(struct step *c)
+/* An x87 store whose value an unmasked exception refused does not happen; only "inexact" stores and then reports. */
+static bool x87_store_refused(const struct step *c)
 {
-	const struct insn *i = c->i;
-	_Alignas(16) uint8_t buf[512] = { 0 };
+	return c->i->isa == ISA_X87 && !x87_no_wait(c->i) && (x87_unmasked(c->s) & ~FSW_PE);
+}
+
+static void check_alignment(struct step *c, uint32_t ea, unsigned access)
+{
+	if ((c->i->fp & FP_ALIGN) && (step_linear(c, c->i->seg, ea, c->i->msize, access) & 15))
+		step_gp(c, 0);
+}
+
+/* Runs the instruction with its memory operand in a buffer: checked and read before, written after. */
+static void run_load(struct step *c, uint8_t *buf)
+{
 	uint32_t ea = step_ea(c);
 
-	if (i->fp & FP_ALIGN) {
-		uint32_t lin = step_linear(c, i->seg, ea, i->msize, i->fp & FP_MEM_W ? ACCESS_W : ACCESS_R);
-
-		if (lin & 15)
-			step_gp(c, 0);
-	}
-	if (i->fp & FP_MEM_W)
-		step_check_write(c, i->seg, ea, i->msize);
-	if (!(i->fp & FP_MEM_W) || (i->isa == ISA_X87 && (~fx16(c->s, FX_FCW) & FPU_EXCEPTIONS)))
-		step_read_buf(c, i->seg, ea, buf, i->msize); /* a store that meets an unmasked exception stores nothing */
+	check_alignment(c, ea, ACCESS_R);
+	step_read_buf(c, c->i->seg, ea, buf, c->i->msize);
 	run(c, buf);
-	if (x87_is_env(i) && i->isa == ISA_X87 && (i->fp & FP_MEM_W)) {
-		struct x87_pointers p = pointers_get(c->s);
+}
 
-		env_put(&p, buf, i->opsz);
-	}
-	if (i->fp & FP_MEM_W)
-		step_write_buf(c, i->seg, ea, buf, i->msize);
-	if (i->isa == ISA_X87 && x87_is_env(i) && !(i->fp & FP_MEM_W)) {
-		struct x87_pointers p;
+/* env: the x87 pointers that FNSTENV and FNSAVE store; NULL for any other instruction. */
+static void run_store(struct step *c, uint8_t *buf, const struct x87_pointers *env)
+{
+	uint32_t ea = step_ea(c);
 
-		env_get(&p, buf, i->opsz);
-		pointers_set(c->s, &p);
+	check_alignment(c, ea, ACCESS_W);
+	step_check_write(c, c->i->seg, ea, c->i->msize);
+	run(c, buf);
+	if (env)
+		env_put(env, buf, c->i->opsz);
+	if (!x87_store_refused(c))
+		step_write_buf(c, c->i->seg, ea, buf, c->i->msize);
+}
+
+static void x87_memory(struct step *c, struct x87_pointers *p)
+{
+	_Alignas(16) uint8_t buf[128] = { 0 };
+	bool env = x87_is_env(c->i);
+
+	if (c->i->fp & FP_MEM_W) {
+		run_store(c, buf, env ? p : NULL);
+		if (env && x87_row(c->i) == 5)
+			*p = (struct x87_pointers){ 0 }; /* FNSAVE initialises */
+	} else {
+		run_load(c, buf);
+		if (env)
+			env_get(p, buf, c->i->opsz);
 	}
 }
 
 static void op_x87(struct step *c)
 {
 	const struct insn *i = c->i;
-	struct x87_pointers p;
+	struct x87_pointers p = pointers_get(c->s);
 
 	check_available(c, ISA_X87);
 	if (!x87_no_wait(i))
 		check_pending(c);
-	if (i->op == 0xdf && i->mod == 3 && i->reg == 4) { /* FNSTSW AX: DF E0; the other forms are FUCOMI's row */
-		if (i->rm == 0) {
-			reg_set(c->s, R_EAX, fx16(c->s, FX_FSW), 2);
-			return;
-		}
+	if (i->op == 0xdf && i->bytes[i->raw_modrm] == 0xe0) { /* FNSTSW AX */
+		reg_set(c->s, R_EAX, fx16(c->s, FX_FSW), 2);
+		return;
 	}
-	p = pointers_get(c->s);
 	if (!x87_is_control(i))
 		pointers_update(c, &p);
-	if (i->mod != 3) {
-		run_with_memory(c);
-		if (x87_is_env(i) && !(i->fp & FP_MEM_W))
-			return; /* FLDENV, FRSTOR brought their own */
-		if (x87_row(i) == 5 && i->reg == 6)
-			p = (struct x87_pointers){ 0 }; /* FNSAVE initialises */
-	} else {
+	if (i->mod != 3)
+		x87_memory(c, &p);
+	else
 		run(c, NULL);
-		if (i->op == 0xdb && i->bytes[i->raw_modrm] == 0xe3)
-			p = (struct x87_pointers){ 0 }; /* FNINIT */
-	}
+	if (i->op == 0xdb && i->bytes[i->raw_modrm] == 0xe3)
+		p = (struct x87_pointers){ 0 }; /* FNINIT */
 	pointers_set(c->s, &p);
 }
 
@@ -352,6 +409,8 @@ static void mask_move(struct step *c)
 	unsigned n = c->i->prefix & PFX_OPSIZE ? 16 : 8;
 	uint32_t off = reg_get(c->s, R_EDI, c->i->adsz);
 
+	if (n == 8)
+		mmx_transition(c->s); /* even if the store then faults */
 	step_check_write(c, c->i->seg, off, n);
 	step_read_buf(c, c->i->seg, off, buf, n);
 	run(c, buf);
@@ -366,6 +425,7 @@ static bool touches_mmx(const struct insn *i)
 void op_fpu(struct step *c)
 {
 	const struct insn *i = c->i;
+	_Alignas(16) uint8_t buf[16] = { 0 };
 	struct x87_pointers p;
 
 	if (i->isa == ISA_X87) {
@@ -378,10 +438,12 @@ void op_fpu(struct step *c)
 	p = pointers_get(c->s);
 	if (i->op == 0x1f7)
 		mask_move(c);
-	else if (i->raw_modrm && i->mod != 3)
-		run_with_memory(c);
-	else
+	else if (!i->raw_modrm || i->mod == 3)
 		run(c, NULL);
+	else if (i->fp & FP_MEM_W)
+		run_store(c, buf, NULL);
+	else
+		run_load(c, buf);
 	pointers_set(c->s, &p); /* the host's FXSAVE wrote its own */
 }
 
@@ -389,14 +451,14 @@ void op_fpu(struct step *c)
 
 static uint32_t aligned_operand(struct step *c, unsigned access)
 {
-	uint32_t ea = step_ea(c), lin = step_linear(c, c->i->seg, ea, 512, access);
+	uint32_t ea = step_ea(c), lin = step_linear(c, c->i->seg, ea, 512, access); /* 512: no #AC */
 
 	if (lin & 15)
 		step_gp(c, 0);
 	return ea;
 }
 
-/* FXSAVE and FXRSTOR look at EM and TS like x87 instructions do, and raise no #MF. */
+/* FXSAVE and FXRSTOR look at EM and TS like x87 instructions do, and raise no #MF. All 512 bytes must be accessible. */
 static void fxsave(struct step *c)
 {
 	uint8_t image[FX_BYTES];
@@ -404,26 +466,28 @@ static void fxsave(struct step *c)
 
 	check_available(c, ISA_X87);
 	ea = aligned_operand(c, ACCESS_W);
+	step_check_write(c, c->i->seg, ea, 512);
 	memcpy(image, c->s->fx, sizeof(image));
 	memcpy(image + FX_MASK, &known, 4);
-	step_check_write(c, c->i->seg, ea, 512); /* all of the area is checked, though the rest of it is left alone */
 	step_write_buf(c, c->i->seg, ea, image, sizeof(image));
 }
 
 static void fxrstor(struct step *c)
 {
-	uint8_t image[512];
-	uint32_t mxcsr, ea;
+	_Alignas(16) uint8_t image[512];
+	struct x87_pointers p;
+	uint32_t mxcsr;
 
 	check_available(c, ISA_X87);
-	ea = aligned_operand(c, ACCESS_R);
-	step_read_buf(c, c->i->seg, ea, image, sizeof(image));
+	step_read_buf(c, c->i->seg, aligned_operand(c, ACCESS_R), image, sizeof(image));
 	memcpy(&mxcsr, image + FX_MXCSR, 4);
 	if (mxcsr & ~MXCSR_KNOWN)
 		step_gp(c, 0);
 	memcpy(c->s->fx, image, FX_BYTES);
-	fx_set16(c->s, FX_FCW, (uint16_t)((fx16(c->s, FX_FCW) & FCW_KNOWN) | FCW_FIXED));
-	fx_set16(c->s, FX_FSW, (uint16_t)((fx16(c->s, FX_FSW) & ~(FSW_ES | FSW_B)) | (x87_pending(c->s) ? FSW_ES | FSW_B : 0)));
+	p = pointers_get(c->s);
+	normalise_image(c, image);
+	memcpy(c->s->fx, image, FX_BYTES);
+	pointers_set(c->s, &p);
 }
 
 static void mxcsr_access(struct step *c, bool store)

@@ -34,21 +34,17 @@ static unsigned opcode_seg(const struct insn *i)
 	return (i->op >> 3) & 7;
 }
 
-/* CPUs write only the selector's 16 bits, whatever the size of the slot (SDM vol. 2B, PUSH). */
+/* A 32-bit slot is written whole: SDM vol. 2B, PUSH, leaves it open, and CPUs differ. */
 void op_push_seg(struct step *c)
 {
-	struct cpu_state *s = c->s;
-	uint32_t sp = ((uint32_t)s->gpr[R_ESP] - c->i->opsz) & stack_mask(s);
-
-	step_store(c, S_SS, sp, s->seg[opcode_seg(c->i)].sel, 2);
-	stack_set(s, sp);
+	step_push(c, c->s->seg[opcode_seg(c->i)].sel, c->i->opsz);
 }
 
 void op_pop_seg(struct step *c)
 {
 	unsigned r = opcode_seg(c->i);
 	uint32_t mask = stack_mask(c->s), sp = (uint32_t)c->s->gpr[R_ESP] + c->i->opsz;
-	uint16_t sel = (uint16_t)step_peek(c, 0, 2);
+	uint16_t sel = (uint16_t)step_peek(c, 0, c->i->opsz);
 
 	load(c, r, sel);
 	c->s->gpr[R_ESP] = ((uint32_t)c->s->gpr[R_ESP] & ~mask) | (sp & mask);

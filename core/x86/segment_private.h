@@ -64,8 +64,8 @@ int stack_push(struct vcpu *v, struct stack *k, uint32_t value, unsigned size, s
 int stack_pop(struct vcpu *v, struct stack *k, uint32_t *value, unsigned size, struct fault *f);
 int stack_read(struct vcpu *v, const struct stack *k, uint32_t offset, uint32_t *value, unsigned size, struct fault *f);
 uint32_t stack_sp_mask(const struct stack *k);
-/* Room for bytes below sp, writable: checked before anything is pushed. */
-int stack_room(struct vcpu *v, const struct stack *k, uint32_t bytes, struct fault *f);
+/* Room for n pushes, in their order: checked before the first of them. */
+int stack_room(struct vcpu *v, const struct stack *k, unsigned n, unsigned size, struct fault *f);
 void stack_commit(struct cpu_state *s, const struct stack *k);
 
 /* The stack of an inner privilege level, from the current TSS; vector #TS for what is wrong with it. */

@@ -64,16 +64,20 @@ int stack_pop(struct vcpu *v, struct stack *k, uint32_t *value, unsigned size, s
 	return 0;
 }
 
-int stack_room(struct vcpu *v, const struct stack *k, uint32_t bytes, struct fault *f)
+int stack_room(struct vcpu *v, const struct stack *k, unsigned n, unsigned size, struct fault *f)
 {
-	uint32_t sp = (k->sp - bytes) & stack_sp_mask(k), lin, addr = 0, err;
+	for (unsigned i = 1; i <= n; i++) {
+		uint32_t sp = (k->sp - i * size) & stack_sp_mask(k), lin, addr = 0, err;
 
-	if (segment_check(&k->ss, VEC_SS, sp, bytes, ACCESS_W, &lin, f)) {
-		f->error = k->error;
-		return -1;
+		if (segment_check(&k->ss, VEC_SS, sp, size, ACCESS_W, &lin, f)) {
+			f->error = k->error;
+			return -1;
+		}
+		err = virt_check(v, lin, size, ACCESS_W | k->user, &addr);
+		if (stack_fault(v, addr, err, f))
+			return -1;
 	}
-	err = virt_check(v, lin, bytes, ACCESS_W | k->user, &addr);
-	return stack_fault(v, addr, err, f);
+	return 0;
 }
 
 void stack_commit(struct cpu_state *s, const struct stack *k)

@@ -133,7 +133,8 @@ static inline bool segment_is_flat(const struct segment *g)
 
 static inline uint32_t step_linear(struct step *c, unsigned seg, uint32_t off, uint32_t len, unsigned access)
 {
-	if (likely(segment_is_flat(&c->s->seg[seg])) && likely(!c->align))
+	/* The last test: an access that wraps at 4 GiB is no flat access. */
+	if (likely(segment_is_flat(&c->s->seg[seg])) && likely(!c->align) && likely(off <= 0u - len))
 		return off;
 	return step_linear_slow(c, seg, off, len, access);
 }
