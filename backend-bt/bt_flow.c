@@ -58,8 +58,8 @@ static bool jump_indirect(struct tr *t)
 	const ZydisDecodedOperand *o = &t->op[0];
 	struct ea a;
 
-	if (t->d.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR || o->type == ZYDIS_OPERAND_TYPE_POINTER)
-		return false;
+	if (t->d.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR || o->type == ZYDIS_OPERAND_TYPE_POINTER || t->d.operand_width != 32)
+		return false; /* a 16-bit operand truncates EIP */
 	if (o->type == ZYDIS_OPERAND_TYPE_MEMORY) {
 		if (!rewrite_ea(t, o, &a))
 			return false;
@@ -92,7 +92,7 @@ static bool loop(struct tr *t)
 {
 	uint8_t *skip;
 
-	if (t->d.address_width != 32)
+	if (t->d.address_width != 32 || t->d.operand_width != 32)
 		return false;
 	t->flags &= (uint16_t)~IM_RESTART;
 	e3(t, 0x67, t->d.opcode, 2); /* taken: over the next jump */

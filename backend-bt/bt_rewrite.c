@@ -84,6 +84,12 @@ static void emit_segment(struct tr *t, ZydisRegister seg, uint8_t base, uint8_t 
 	*out = sum;
 }
 
+/* A code segment is never writable: #GP, by the interpreter. */
+static bool writes_code_segment(const ZydisDecodedOperand *op)
+{
+	return op->mem.segment == ZYDIS_REGISTER_CS && (op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE);
+}
+
 /*
  * The host form of a guest memory operand; may emit an address computation into r8. A base and a small displacement go
  * through the window register at no cost: what lies outside 4 GiB hits a guard zone. All else is computed in 32 bits.
@@ -94,6 +100,8 @@ bool rewrite_ea(struct tr *t, const ZydisDecodedOperand *op, struct ea *out)
 	int32_t disp = (int32_t)op->mem.disp.value;
 
 	if (t->d.address_width != 32 || !guest_reg(op->mem.base, &base) || !guest_reg(op->mem.index, &index))
+		return false;
+	if (writes_code_segment(op))
 		return false;
 	if (op->mem.segment == ZYDIS_REGISTER_FS || op->mem.segment == ZYDIS_REGISTER_GS) {
 		emit_segment(t, op->mem.segment, base, index, scale, disp, out);
@@ -305,6 +313,9 @@ static bool generic_memory(struct tr *t, const struct shape *s)
 	if (swap) {
 		/* The address first, while the registers are whole; then AH stands in AL. */
 		uint8_t base, index;
+
+		if (t->d.address_width != 32 || writes_code_segment(s->mem))
+			return false;
 		if (!guest_reg(s->mem->mem.base, &base) || !guest_reg(s->mem->mem.index, &index))
 			return false;
 		if (s->mem->mem.segment == ZYDIS_REGISTER_FS || s->mem->mem.segment == ZYDIS_REGISTER_GS) {
