@@ -2,8 +2,8 @@
  * enumerate.c - every opcode of the maps that 32-bit user mode has, valid or not.
  *
  * Maps one-byte, 0F, 0F 38 and 0F 3A; each with no prefix, 66, F2, F3, 67, LOCK and 66 F2; each with every ModRM.reg and
- * seven shapes of ModRM: no displacement, absolute, SIB, disp8, disp32, and two registers. Bytes behind are chosen so
- * that memory operands meet a mapped page. Where Zydis knows the length, INT3 follows at once. What the CPU model lacks
+ * seven shapes of ModRM (two in the last two maps): no displacement, absolute, SIB, disp8, disp32, and two registers.
+ * Bytes behind are chosen so that memory operands meet a mapped page. Where Zydis knows the length, INT3 follows at once. What the CPU model lacks
  * must be #UD (classify.c lists it by ISA set); everything else the host decides.
  */
 #include <string.h>
@@ -46,13 +46,15 @@ static void enumerate_state(unsigned i, struct itest *t)
 	t->image_seed = 1;
 }
 
-/* Bytes of test i up to ModRM and its tail. 0: the same bytes as an earlier test (prefix bytes, map escapes). */
+/* Bytes of test i up to ModRM and its tail. 0: not a test (map escapes, shapes left out). */
 static unsigned enumerate_bytes(unsigned i, uint8_t *b, unsigned *head)
 {
 	unsigned shape = i % ARRAY_LEN(shapes), reg = i / ARRAY_LEN(shapes) % REGS;
 	unsigned k = i / ARRAY_LEN(shapes) / REGS, prefix = k % ARRAY_LEN(prefixes), opcode = k / ARRAY_LEN(prefixes) % OPCODES;
 	unsigned map = k / ARRAY_LEN(prefixes) / OPCODES, n = 0;
 
+	if (map > 1 && shape != 0 && shape != 5)
+		return 0; /* the model has nothing there: a memory and a register form will do */
 	for (unsigned p = 0; p < 2 && prefixes[prefix][p]; p++)
 		b[n++] = prefixes[prefix][p];
 	if (map)

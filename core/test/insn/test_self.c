@@ -183,6 +183,6 @@ Test(self, enumeration_is_whole)
 		missing += t.expect_ud;
 	}
 	for (unsigned i = 0; i < 4; i++)
-		cr_expect_gt(ops[i], 8 * 256, "map %u: %u tests", i, ops[i]);
-	cr_expect_gt(missing, 5000);
+		cr_expect_gt(ops[i], 2 * 8 * 256, "map %u: %u tests", i, ops[i]);
+	cr_expect_gt(missing, 3000);
 }
