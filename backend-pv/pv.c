@@ -334,7 +334,7 @@ static int segs_push(struct vcpu *v)
 			return sel;
 		c->sel[i] = (uint16_t)sel;
 	}
-	c->guest_fs = c->sel[2] ? pv->ldt.slot[c->sel[2] >> 3].base : 0;
+	c->guest_fs = pv_ldt_base(pv, c->sel[2]);
 	if ((sel = pv_ldt_select(pv, S_CS, &s->seg[S_CS])) <= 0)
 		return sel ? sel : 1;
 	c->iret[1] = c->far_cs = (uint16_t)sel;
@@ -381,6 +381,8 @@ static enum step guest_exit(struct vcpu *v, struct exit *e, enum pv_exit why)
 		return xen_hypercall_slow(v, e, MECH_HYPERCALL);
 	case PVX_KICK:
 		stat_count(&v->stats, EV_KICK, MECH_TRAP);
+		if (pv->xen)
+			xen_kicked(v);
 		return STEP_GO;
 	case PVX_ESCAPE:
 		exit_crash(e, GVA(c->raw_rip), "guest code reached a 64-bit code segment and faulted there (signal %u, trap %u)", c->sig, c->trapno);

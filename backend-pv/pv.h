@@ -56,6 +56,7 @@ int pv_signal(struct pv_cpu *c, int sig, siginfo_t *si, ucontext_t *uc, uint32_t
 
 /* ---- the low 4 GiB and the LDT (pv_low.c) ---- */
 #define LDT_SLOTS 512
+#define LDT_FIRST 256u /* below, the descriptors stay empty: a guest's own LDT selectors should fault, not meet ours */
 struct ldt_slot {
 	struct segment seg; /* what the guest believes */
 	uint32_t base, limit;
@@ -75,6 +76,8 @@ uint64_t pv_low_min_addr(void);         /* vm.mmap_min_addr, page aligned */
 int pv_ldt_select(struct pv *pv, unsigned sreg, const struct segment *s);
 /* The guest segment behind a host LDT selector; NULL when it is none of ours. */
 const struct segment *pv_ldt_lookup(struct pv *pv, uint16_t sel);
+/* The base of what pv_ldt_select gave. */
+uint32_t pv_ldt_base(struct pv *pv, uint16_t sel);
 void pv_ldt_clear(struct pv *pv);
 
 /* ---- guest pages at their own linear addresses (pv_shadow.c) ---- */
@@ -134,6 +137,7 @@ enum step pv_trap_fault(struct vcpu *v, struct exit *e);          /* pv_trap.c *
 void pv_trap_start(struct vcpu *v);
 enum step pv_trap_interpret(struct vcpu *v, struct exit *e);
 enum step xen_before_entry(struct vcpu *v, struct exit *e);     /* xen_event.c */
+void xen_kicked(struct vcpu *v);
 int xen_start(struct vcpu *v);                                 /* xen_build.c */
 void xen_fini(struct pv *pv);
 enum step xen_fault(struct vcpu *v, struct exit *e);           /* xen_traps.c */

@@ -115,11 +115,19 @@ static unsigned ldt_find(struct pv *pv, const struct segment *s, bool user)
 	return 0;
 }
 
+/* --user-isolation limits: user mode's segments end below the kernel, where user mode lies below it. */
+static bool pv_user_cut(const struct pv *pv)
+{
+	const struct cpu_state *s = &pv->vm->vcpu.state;
+
+	return pv->user_top && pv->cpu->user && s->rip + pv->shift < pv->user_top && (uint32_t)s->gpr[R_ESP] + pv->shift <= pv->user_top;
+}
+
 int pv_ldt_select(struct pv *pv, unsigned sreg, const struct segment *s)
 {
 	struct ldt *l = &pv->ldt;
 	unsigned i = l->last[sreg];
-	bool user = pv->user_top && pv->cpu->user;
+	bool user = pv_user_cut(pv);
 	uint32_t base, limit;
 
 	if (!(s->attr & SEG_P) || !(s->attr & SEG_S))
@@ -132,26 +140,31 @@ int pv_ldt_select(struct pv *pv, unsigned sreg, const struct segment *s)
 		if (l->n + 1 >= LDT_SLOTS)
 			l->n = SREG_COUNT; /* start over; the first slots stay, for segments that are loaded now */
 		i = ++l->n;
-		int r = ldt_write(i, s, base, limit);
+		int r = ldt_write(LDT_FIRST + i, s, base, limit);
 		if (r)
 			return r;
 		l->slot[i] = (struct ldt_slot){ *s, base, limit, true, user };
 	}
 	l->last[sreg] = i;
-	return (int)(i << 3 | 7);
+	return (int)((LDT_FIRST + i) << 3 | 7);
 }
 
 const struct segment *pv_ldt_lookup(struct pv *pv, uint16_t sel)
 {
-	unsigned i = sel >> 3;
+	unsigned i = (sel >> 3) - LDT_FIRST;
 
 	return (sel & 7) == 7 && i && i < LDT_SLOTS && pv->ldt.slot[i].used ? &pv->ldt.slot[i].seg : NULL;
+}
+
+uint32_t pv_ldt_base(struct pv *pv, uint16_t sel)
+{
+	return sel ? pv->ldt.slot[(sel >> 3) - LDT_FIRST].base : 0;
 }
 
 void pv_ldt_clear(struct pv *pv)
 {
 	for (unsigned i = 0; i < LDT_SLOTS; i++)
 		if (pv->ldt.slot[i].used)
-			ldt_write(i, NULL, 0, 0);
+			ldt_write(LDT_FIRST + i, NULL, 0, 0);
 	memset(&pv->ldt, 0, sizeof(pv->ldt));
 }

@@ -17,7 +17,7 @@
 
 #define PAGES (1u << 20)
 #define REGION_PAGES (1u << SHADOW_REGION_SHIFT)
-#define AROUND 16u
+#define AROUND 64u /* a fault maps up to so many neighbours: walking one entry is cheap, a fault or an mprotect run is not */
 
 int pv_shadow_init(struct pv *pv)
 {
@@ -144,7 +144,10 @@ void pv_shadow_flush_all(struct pv *pv, bool keep_global)
 		s->total = 0;
 }
 
-/* Guest kernel pages of one region that share flags, one mprotect a run: hidden, or as they were. */
+/*
+ * Guest kernel pages of one region, one mprotect a run: hidden, or as they were. A run to hide goes on over pages that are
+ * not mapped, which are inaccessible anyway; a run to show must share its flags.
+ */
 static int region_protect(struct pv *pv, unsigned region, bool hide)
 {
 	struct shadow *s = &pv->shadow;
@@ -155,7 +158,7 @@ static int region_protect(struct pv *pv, unsigned region, bool hide)
 		uint32_t from = page++;
 		if ((f & (SP_MAPPED | SP_USER)) != SP_MAPPED)
 			continue;
-		while (page < end && (s->page[page] & (SP_MAPPED | SP_USER)) == SP_MAPPED && (hide || s->page[page] == f))
+		while (page < end && (hide ? (s->page[page] & (SP_MAPPED | SP_USER)) != (SP_MAPPED | SP_USER) : s->page[page] == f))
 			page++;
 		if (mprotect(host_of(pv, from), (size_t)(page - from) << PAGE_SHIFT, hide ? PROT_NONE : host_prot(f)))
 			return -errno;
@@ -225,24 +228,26 @@ static bool mappable(const struct pv *pv, uint32_t la, gpa_t gpa, uint64_t len)
 	return host >= pv->bottom && host + len <= pv->top && mem_contains(&pv->vm->mem, gpa, len);
 }
 
-/* How many pages from la on can share one mapping: a large page as a whole, else up to AROUND small neighbours. */
-static unsigned fill_extent(struct pv *pv, uint32_t la, const struct walk *w, unsigned flags)
+/* Could the page at la, d pages from what w describes, share its mapping? */
+static bool fill_joins(struct pv *pv, uint32_t la, int64_t d, const struct walk *w, unsigned flags)
 {
 	const struct cpu_state *s = &pv->vm->vcpu.state;
-	unsigned n = 1, max = AROUND - ((la >> PAGE_SHIFT) & (AROUND - 1));
+	struct walk x;
 
-	for (; n < max; n++) {
-		uint32_t next = la + n * PAGE_SIZE;
-		struct walk x;
-		if (pv->shadow.page[next >> PAGE_SHIFT] & SP_MAPPED)
-			break;
-		if (walk_page(s, &pv->vm->mem, GVA(next), w->user ? ACCESS_USER : 0, true, &x))
-			break;
-		if ((x.gpa.a & PAGE_MASK) != (w->gpa.a & PAGE_MASK) + n * PAGE_SIZE || fill_flags(pv, s, &x) != flags ||
-		    !mappable(pv, next, GPA(x.gpa.a & PAGE_MASK), PAGE_SIZE))
-			break;
-	}
-	return n;
+	return !(pv->shadow.page[la >> PAGE_SHIFT] & SP_MAPPED) && !walk_page(s, &pv->vm->mem, GVA(la), w->user ? ACCESS_USER : 0, true, &x) &&
+		(x.gpa.a & PAGE_MASK) == w->gpa.a + (uint64_t)(d * (int64_t)PAGE_SIZE) && fill_flags(pv, s, &x) == flags &&
+		mappable(pv, la, GPA(x.gpa.a & PAGE_MASK), PAGE_SIZE);
+}
+
+/* How many pages before and after la can share one mapping with it, within an aligned block of AROUND. */
+static void fill_extent(struct pv *pv, uint32_t la, const struct walk *w, unsigned flags, unsigned *before, unsigned *after)
+{
+	unsigned at = (la >> PAGE_SHIFT) & (AROUND - 1);
+
+	for (*before = 0; *before < at && fill_joins(pv, la - (*before + 1) * PAGE_SIZE, -(int64_t)*before - 1, w, flags); ++*before)
+		;
+	for (*after = 0; at + *after + 1 < AROUND && fill_joins(pv, la + (*after + 1) * PAGE_SIZE, *after + 1, w, flags); ++*after)
+		;
 }
 
 /* With paging off, and for large pages: the whole of it at once, where all of it is RAM. */
@@ -271,7 +276,7 @@ int pv_shadow_fill(struct pv *pv, uint32_t la, unsigned access)
 	struct vcpu *v = &pv->vm->vcpu;
 	struct walk w;
 	uint32_t fault = walk_page(&v->state, &pv->vm->mem, GVA(la), access, true, &w);
-	unsigned n, flags;
+	unsigned n, flags, before, after;
 	int r;
 
 	if (fault)
@@ -285,7 +290,10 @@ int pv_shadow_fill(struct pv *pv, uint32_t la, unsigned access)
 		return FILL_EMULATE; /* a supervisor write to a read-only user page with CR0.WP clear */
 	if (fill_whole(pv, la, &w, flags, &r))
 		return r;
-	n = fill_extent(pv, la, &w, flags);
+	fill_extent(pv, la, &w, flags, &before, &after);
+	la -= before * PAGE_SIZE;
+	w.gpa.a -= (uint64_t)before * PAGE_SIZE;
+	n = before + 1 + after;
 	if (near_landing(pv, (uint64_t)la + pv->shift, n)) {
 		if (access & ACCESS_X)
 			return FILL_EMULATE;

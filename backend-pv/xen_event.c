@@ -274,6 +274,12 @@ int32_t xen_sched_op_compat(struct vcpu *v, struct xen *x, const uint32_t *a)
 
 /* ---- before every entry ---- */
 
+/* The host interrupted guest code: an upcall that follows is owed to that. */
+void xen_kicked(struct vcpu *v)
+{
+	xen_of(v)->last_mech = MECH_TRAP;
+}
+
 /* The guest blocked and nothing is pending: sleeps until the next timer, then lets the run loop fire it. */
 static void sleep_until_timer(struct vcpu *v)
 {
