@@ -170,7 +170,7 @@ json_t *stats_json(struct vm *vm, const char *engine, int status, const char *gu
 		"guest", guest, "backend", vm->ops->name, "interface", interface ? json_string(interface) : json_null(),
 		"engine", engine, "origin", getenv("RINGLAB_NESTED") ? "nested" : "measured", "available", 1,
 		"why", vm->end == END_EXIT ? json_null() : json_string(vm->why), "end", cli_end_name(vm->end), "status", status,
-		"image_sha256", vm->image.sha256, "console_sha256", console, "memory_sha256", memory,
+		"image_sha256", loader_sha256(&vm->image), "console_sha256", console, "memory_sha256", memory,
 		"registers", registers_json(&vm->vcpu.state), "unknown_accesses", (json_int_t)vm->bus.unknown,
 		"truth", truth_json(t), "cells", cells_json(t), "events", events_json(&vm->vcpu.stats, t),
 		"notes", notes_json(&vm->vcpu.stats));

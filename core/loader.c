@@ -128,16 +128,19 @@ int load_room(struct loading *l, uint64_t size, const char *what, gpa_t *at)
 	return 0;
 }
 
-static void hash_file(struct image *img)
+const char *loader_sha256(struct image *img)
 {
 	SHA2_CTX h;
 	uint8_t d[SHA256_DIGEST_LENGTH];
 
+	if (img->sha256[0])
+		return img->sha256;
 	SHA256Init(&h);
 	SHA256Update(&h, img->file, img->file_size);
 	SHA256Final(d, &h);
 	for (int i = 0; i < SHA256_DIGEST_LENGTH; i++)
 		snprintf(img->sha256 + 2 * i, 3, "%02x", d[i]);
+	return img->sha256;
 }
 
 static int read_image(struct loading *l)
@@ -160,8 +163,6 @@ static int read_image(struct loading *l)
 		err = load_read(l, fd, l->img->file, size, l->req->path);
 	}
 	close(fd);
-	if (!err)
-		hash_file(l->img);
 	return err;
 }
 

@@ -15,6 +15,7 @@
 
 #define UART_IRQ 4
 #define FIFO 16
+#define POLL_NS 100000 /* one character takes 87 us at 115,200 baud */
 
 enum { RBR_THR, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCR };
 enum { IER_RX = 1, IER_THRE = 2, IER_LINE = 4, IER_MODEM = 8 };
@@ -32,7 +33,8 @@ struct uart {
 	bool line;         /* what IRQ 4 was last told */
 	uint8_t rx[FIFO];
 	uint8_t rx_head, rx_n;
-	uint8_t idle_reads; /* of LSR, with nothing to receive */
+	uint8_t idle_reads;   /* of LSR, with nothing to receive */
+	uint64_t next_poll;   /* ns: the run loop's calls before then do not look at the descriptor */
 	struct clock_timer timer;
 };
 
@@ -240,11 +242,26 @@ static uint8_t uart_read(struct uart *u, unsigned reg)
 	}
 }
 
+/* Takes what the input has and the FIFO has room for. */
+static void uart_take_input(struct uart *u)
+{
+	uint8_t buf[FIFO];
+	size_t n, room = rx_capacity(u) > u->rx_n ? rx_capacity(u) - u->rx_n : 0;
+
+	if (!room || (u->mcr & MCR_LOOP) || !console_input_open(u->vm))
+		return;
+	n = console_read(u->vm, buf, room);
+	for (size_t i = 0; i < n; i++)
+		rx_put(u, buf[i]);
+	if (n)
+		uart_update(u);
+}
+
 /* A guest that polls LSR may never leave its backend: look at the input every 256 reads that found none. */
 static uint8_t uart_poll_lsr(struct uart *u)
 {
 	if (!(u->lsr & LSR_DR) && ++u->idle_reads == 0)
-		uart_poll_input(u->vm);
+		uart_take_input(u);
 	return u->lsr;
 }
 
@@ -264,19 +281,16 @@ static void uart_io(void *dev, uint64_t addr, unsigned size, bool write, uint64_
 		*data = uart_read(u, addr);
 }
 
+/* Called at every exit to the run loop, which for hardware is every I/O: a system call each time would show. */
 void uart_poll_input(struct vm *vm)
 {
 	struct uart *u = vm->dev->uart;
-	uint8_t buf[FIFO];
-	size_t n, room = rx_capacity(u) > u->rx_n ? rx_capacity(u) - u->rx_n : 0;
+	uint64_t now;
 
-	if (!room || (u->mcr & MCR_LOOP) || !console_input_open(vm))
+	if (!console_input_open(vm) || (now = clock_now(&vm->clock)) < u->next_poll)
 		return;
-	n = console_read(vm, buf, room);
-	for (size_t i = 0; i < n; i++)
-		rx_put(u, buf[i]);
-	if (n)
-		uart_update(u);
+	u->next_poll = now + POLL_NS;
+	uart_take_input(u);
 }
 
 bool uart_input_wakes(const struct vm *vm)

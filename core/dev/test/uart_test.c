@@ -26,6 +26,7 @@ TestSuite(uart, .init = setup, .fini = teardown);
 static void feed(const char *text)
 {
 	r->in = text;
+	r->now += 100000;
 	uart_poll_input(&r->vm);
 }
 
@@ -78,6 +79,9 @@ Test(uart, without_a_fifo_one_byte_waits)
 	cr_assert_eq(strlen(r->in), 1, "the second byte stays where it is");
 	cr_assert_eq(rig_in(r, DATA), 'a');
 	cr_assert_eq(rig_in(r, LSR), 0x60);
+	uart_poll_input(&r->vm);
+	cr_assert_eq(rig_in(r, LSR), 0x60, "the descriptor was looked at just now");
+	r->now += 100000;
 	uart_poll_input(&r->vm);
 	cr_assert_eq(rig_in(r, DATA), 'b');
 }

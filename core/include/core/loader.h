@@ -33,7 +33,7 @@ struct image {
 	enum image_kind kind;
 	uint8_t *file;        /* the whole file, read into memory; owned */
 	size_t file_size;
-	char sha256[65];
+	char sha256[65];      /* loader_sha256 fills it when first asked */
 	uint64_t entry;       /* e_entry */
 	struct image_segment seg[IMAGE_SEGMENTS];
 	unsigned segs;
@@ -63,6 +63,9 @@ struct load_request {
  */
 int loader_load(const struct load_request *req, struct mem *m, struct image *img, struct cpu_state *s, char *why, size_t n);
 void loader_free(struct image *img);
+
+/* SHA-256 of the file as 64 hex digits. Worked out when first asked, for a start must not wait for it. */
+const char *loader_sha256(struct image *img);
 
 /* The virtual address and size of an ELF symbol of the image; false when there is none. */
 bool loader_symbol(const struct image *img, const char *name, uint64_t *vaddr, uint64_t *size);
