@@ -76,7 +76,11 @@ static int ldt_write(unsigned n, const struct segment *s, uint32_t base, uint32_
 	return syscall(SYS_modify_ldt, 0x11, &d, sizeof(d)) < 0 ? -errno : 0;
 }
 
-/* Shift and truncation: the descriptor's real base and limit. False when nothing of the segment can be reached. */
+/*
+ * Shift and truncation: the descriptor's real base and limit. False when nothing of the segment can be reached. A kernel's
+ * code segment keeps its limit: above it there is only our trampoline, which any guest may call, and AMD Zen 4 fetches at
+ * two thirds to five sixths of its speed from a code segment that ends below 4 GiB (data segments do not mind).
+ */
 static bool ldt_window(const struct pv *pv, const struct segment *s, bool user, uint32_t *base, uint32_t *limit)
 {
 	uint64_t top = user ? pv->user_top : pv->top;
@@ -85,7 +89,7 @@ static bool ldt_window(const struct pv *pv, const struct segment *s, bool user, 
 
 	if (b > 0xffffffffu)
 		b &= 0xffffffffu;
-	if (!down && b + l >= top) {
+	if (!down && b + l >= top && (user || !(s->attr & 8))) {
 		if (b >= top)
 			return false;
 		l = top - b - 1;
