@@ -6,7 +6,10 @@
  */
 #include "vtx.h"
 
-/* Reasons that a guest of ours can cause, and those that explain a failure. The kind is for exits that KVM handles alone. */
+/*
+ * Reasons that a guest of ours can cause, and those that explain a failure. The kind is for exits that KVM handles alone: an
+ * I/O exit that never reaches us moved nothing (a REP with a count of 0, a fault first).
+ */
 static const struct vtx_reason vmx[] = {
 	{ 0, "exception or NMI", EV_EXCEPTION },
 	{ 1, "external interrupt", EV_KICK },
@@ -23,7 +26,7 @@ static const struct vtx_reason vmx[] = {
 	{ 18, "VMCALL", EV_HYPERCALL },
 	{ 28, "control register access", EV_CR_WRITE },
 	{ 29, "MOV DR", EV_DR_ACCESS },
-	{ 30, "I/O instruction", EV_PORT_OUT },
+	{ 30, "I/O instruction", EV_OTHER },
 	{ 31, "RDMSR", EV_MSR_READ },
 	{ 32, "WRMSR", EV_MSR_WRITE },
 	{ 33, "entry failure: guest state", EV_OTHER },
@@ -68,7 +71,7 @@ static const struct vtx_reason svm[] = {
 	{ 0x77, "PAUSE", EV_OTHER },
 	{ 0x78, "HLT", EV_HLT },
 	{ 0x79, "INVLPG", EV_TLB_FLUSH },
-	{ 0x7b, "I/O instruction", EV_PORT_OUT },
+	{ 0x7b, "I/O instruction", EV_OTHER },
 	{ 0x7c, "MSR access", EV_MSR_READ },
 	{ 0x7d, "task switch", EV_FAR_BRANCH },
 	{ 0x7f, "shutdown", EV_OTHER },

@@ -4,7 +4,7 @@
 2. Three counts of the same exits agree: ours, KVM's binary statistics, and the kvm_exit histogram that init.sh took.
 3. What docs/exits.md demands of column vtx holds: what always leaves the guest is counted exactly as often as the guest did
    it (its own ground truth), what never leaves a guest under EPT is counted as 0.
-4. Console, registers and memory at the end are those of bt and of the interpreter.
+4. Console, registers and memory at the end are those of the interpreter, against which core's test `engines` holds bt.
 Run by ctest (label nested). Read next: scripts/nested/README.md.
 """
 import argparse
@@ -18,8 +18,10 @@ SKIP = 77
 NANO = "n=20 det"
 # Exits that the host's clock causes, not the guest: 1 external interrupt, 52 preemption timer (forced immediate exits).
 HOST_CLOCK = {"1", "52"}
-# Repeated string I/O: one exit, many elements, so exits and events differ.
+# String I/O: one exit and many elements, or none (a count of 0, a fault). KVM's emulator reads a port ahead up to the end of the
+# page: what a fault then throws away is read again, and counted again, so INS has no exact count here.
 STRING_IO = ("insn/ins", "insn/outs")
+NOT_EXACT = {("insn/ins", "port-in"): "KVM reads ahead of a page fault in REP INS, and reads those elements twice"}
 
 
 class Checks:
@@ -71,10 +73,12 @@ def check_counters(c, name, stats, histogram):
     c.equal(name, "EPT violations (48), against KVM's pf_taken", ours.get("48", 0), notes["kvm.pf_taken"])
     c.equal(name, "HLT exits (12), against HLT events", ours.get("12", 0), total(stats, "hlt"))
     c.equal(name, "CPUID exits (10), against CPUID events", ours.get("10", 0), total(stats, "cpuid"))
-    rows = sum(e["count"] for e in stats["events"] if e["handled_by"] == "kvm" and str(e["hw_reason"]["number"]) not in HOST_CLOCK)
-    mmio = total(stats, "mmio", "vmm")
-    c.equal(name, "exits that KVM handled alone", rows, sum(n for r, n in ours.items() if r not in HOST_CLOCK | {"30", "12", "7"})
-            - mmio - total(stats, "msr-read", "vmm") - total(stats, "msr-write", "vmm"))
+    # A window that opens while a signal is pending is seen as a kick, so 7 is not exact; 30 and 12 are checked above.
+    alone = sum(e["count"] for e in stats["events"] if e["handled_by"] == "kvm"
+                and str(e["hw_reason"]["number"]) not in HOST_CLOCK | {"7", "30"})
+    ours_only = total(stats, "mmio", "vmm") + total(stats, "msr-read", "vmm") + total(stats, "msr-write", "vmm")
+    c.equal(name, "exits that KVM handled alone", alone,
+            sum(n for r, n in ours.items() if r not in HOST_CLOCK | {"7", "12", "30"}) - ours_only)
 
 
 def strip(histogram):
@@ -103,6 +107,8 @@ def check_truth(c, name, stats, demanded):
     for kind, word in demanded.items():
         if word == "never":
             c.equal(name, f"{kind}, which never leaves the guest", total(stats, kind), 0)
+        elif (name, kind) in NOT_EXACT:
+            print(f"not compared: {kind} of {name}: {NOT_EXACT[name, kind]}")
         elif kind in truth:
             c.equal(name, f"{kind}, against the guest's own count", total(stats, kind), truth[kind])
 
@@ -128,11 +134,6 @@ def skip(why):
     sys.exit(SKIP)
 
 
-def backends(ringlab):
-    out = subprocess.run([ringlab, "doctor", "--json"], capture_output=True, text=True).stdout
-    return {b["backend"]: b.get("available", False) for b in json.loads(out)["backends"]}
-
-
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--source", required=True)
@@ -156,16 +157,15 @@ def main():
             return 1
         with open(os.path.join(out, "manifest.json")) as f:
             runs = json.load(f)["runs"]
-        here = [b for b in ("interp", "bt") if backends(ringlab).get(b)]
         for (name, expect), run in zip(names, runs):
-            check_one(c, ringlab, name, expect, os.path.join(out, run["directory"]), here, tmp, demanded)
+            check_one(c, ringlab, name, expect, os.path.join(out, run["directory"]), tmp, demanded)
     for line in c.bad:
         print(line)
-    print(f"{len(names)} guests, compared with {', '.join(here)}: {c.good} checks hold, {len(c.bad)} do not")
-    return 1 if c.bad or len(names) < 2 else 0
+    print(f"{len(names)} guests: {c.good} checks hold, {len(c.bad)} do not")
+    return 1 if c.bad or len(names) < 40 else 0
 
 
-def check_one(c, ringlab, name, expect, directory, here, tmp, demanded):
+def check_one(c, ringlab, name, expect, directory, tmp, demanded):
     try:
         with open(os.path.join(directory, "stats.json")) as f:
             stats = json.load(f)
@@ -181,8 +181,7 @@ def check_one(c, ringlab, name, expect, directory, here, tmp, demanded):
     if name.startswith("hostile/"):
         return
     check_truth(c, name, stats, demanded)
-    for backend in here:
-        check_same(c, name, stats, run_here(ringlab, backend, name, NANO if name == "nano" else None, tmp), backend)
+    check_same(c, name, stats, run_here(ringlab, "interp", name, NANO if name == "nano" else None, tmp), "the interpreter")
 
 
 if __name__ == "__main__":

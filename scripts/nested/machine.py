@@ -164,14 +164,23 @@ class Machine:
             raw = f.read()
         head = re.search(rb"@@ bundle (\d+) ([0-9a-f]{64})\r?\n", raw)
         if self.problem or not head:
-            last = self.times[-1][1][3:] if self.times else "nothing on its console"
-            raise Failure(f"the nested machine ({self.engine}) brought no results: {self.problem or 'it ended early'}; the last sign "
-                          f"was: {last}; its console is in {self.console}")
+            raise Failure(f"the nested machine ({self.engine}) brought no results: {self.problem or 'it ended early'}; "
+                          f"{self.last_sign()}; its console is in {self.console}")
         data = raw[head.end():head.end() + int(head.group(1))]
         if sha256_bytes(data) != head.group(2).decode():
             raise Failure(f"the results were damaged on the nested machine's serial line ({len(data)} bytes of "
                           f"{int(head.group(1))}, wrong SHA-256): run again")
         return data
+
+    def last_sign(self):
+        """The last that was heard of it, for people: a guest that hung is named."""
+        if not self.times:
+            return "its console shows no sign of life"
+        age, text = self.times[-1]
+        words = text.split()
+        if words[1] == "job":
+            return f"guest {self.jobs[int(words[2])]} was running since {age:.0f} s: leave it out to get the others' results"
+        return f"its last sign, after {age:.0f} s, was: {text[3:]}"
 
 
 def write(path, text):
