@@ -60,7 +60,7 @@ static bool trigger_write(const struct vtx_tracepoint *t, size_t q, const char *
 		return true;
 	if (question_reason(t, q) >= 0)
 		snprintf(only, sizeof(only), "exit_reason==%d&&", question_reason(t, q));
-	n = snprintf(text, sizeof(text), "%shist:keys=%s if %scommon_pid==%d", prefix, question_key(t, q), only, t->tid);
+	n = snprintf(text, sizeof(text), "%shist:keys=%s:size=256 if %scommon_pid==%d", prefix, question_key(t, q), only, t->tid);
 	return write(t->trigger, text, (size_t)n) == n;
 }
 

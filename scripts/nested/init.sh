@@ -44,11 +44,11 @@ mkdir -p /out
 echo "@@ ready $module"
 
 # The exit-reason histogram of everything that runs meanwhile: taken here too, apart from the program under test.
-hist_on() { [ -w $TRACE/trigger ] && echo 'hist:keys=exit_reason' >$TRACE/trigger; }
+hist_on() { [ -w $TRACE/trigger ] && echo 'hist:keys=exit_reason:size=128' >$TRACE/trigger; }
 hist_off() {
 	[ -r $TRACE/hist ] || return
 	cat $TRACE/hist >"$1"
-	echo '!hist:keys=exit_reason' >$TRACE/trigger
+	echo '!hist:keys=exit_reason:size=128' >$TRACE/trigger
 }
 
 job() { # number seconds guest memory append
