@@ -25,7 +25,7 @@ static bool wait_tick(uint32_t *cycles)
 	for (uint32_t spin = 0; spin < SPIN_LIMIT && last - begin < SPIN_CYCLES; spin++) {
 		uint32_t now = hal_tsc32();
 		if (ticks != start) {
-			*cycles = now - last;
+			*cycles = hal_tsc32() - last; /* again: the tick may have come after `now` was read */
 			return true;
 		}
 		last = now;
