@@ -333,9 +333,10 @@ static bool x87_store_refused(const struct step *c)
 	return c->i->isa == ISA_X87 && !x87_no_wait(c->i) && (x87_unmasked(c->s) & ~FSW_PE);
 }
 
-static void check_alignment(struct step *c, uint32_t ea, unsigned access)
+/* Comes before the segment's own checks. */
+static void check_alignment(struct step *c, uint32_t ea)
 {
-	if ((c->i->fp & FP_ALIGN) && (step_linear(c, c->i->seg, ea, c->i->msize, access) & 15))
+	if ((c->i->fp & FP_ALIGN) && (((uint32_t)c->s->seg[c->i->seg].base + ea) & 15))
 		step_gp(c, 0);
 }
 
@@ -344,7 +345,7 @@ static void run_load(struct step *c, uint8_t *buf)
 {
 	uint32_t ea = step_ea(c);
 
-	check_alignment(c, ea, ACCESS_R);
+	check_alignment(c, ea);
 	step_read_buf(c, c->i->seg, ea, buf, c->i->msize);
 	run(c, buf);
 }
@@ -354,7 +355,7 @@ static void run_store(struct step *c, uint8_t *buf, const struct x87_pointers *e
 {
 	uint32_t ea = step_ea(c);
 
-	check_alignment(c, ea, ACCESS_W);
+	check_alignment(c, ea);
 	step_check_write(c, c->i->seg, ea, c->i->msize);
 	run(c, buf);
 	if (env)
