@@ -219,6 +219,8 @@ static int place_elf(struct loading *l, Elf *elf, int64_t header)
 	}
 	if (header >= 0)
 		return multiboot_load(l, elf, header);
+	if (img->xen.present && img->kind == IMAGE_ELF64)
+		return load_refuse(l, "this is a 64-bit guest for Xen's paravirtual interface: only 32-bit ones run here");
 	if (img->xen.present)
 		return load_refuse(l, "this is a guest for Xen's paravirtual interface: run it with --backend pv --interface xen");
 	if (l->req->modules && img->kind == IMAGE_ELF32)
