@@ -8,6 +8,7 @@ struct dtable pointer USER_DATA = { GDT_SLOTS * 8 - 1, 0 };
 
 RING3_CODE(user_lgdt, "lgdt pointer")
 KERNEL_CODE(load_gs, "mov %%eax, %%gs")
+KERNEL_VALUE(read_gs, "mov %%gs:(%%eax), %%eax")
 
 static void lgdt(void *table, uint16_t limit)
 {
@@ -19,15 +20,13 @@ static void lgdt(void *table, uint16_t limit)
 int guest_main(void)
 {
 	static const uint32_t word = 0x600d;
-	uint32_t v;
 	memcpy(other, gdt, sizeof other);
 	other[SEL_SPARE / 8] = gdt_entry((uint32_t)&word, 3, 0x93, 4);
 	lgdt(other, sizeof other - 1);
 	expect("base", sgdt().base - (uint32_t)other, 0);
 	truth_add(SEG_LOAD, 1);
 	expect_fine("descriptor-of-the-new-table", load_gs, SEL_SPARE);
-	__asm__ volatile("mov %%gs:0, %0" : "=r"(v));
-	expect("word", v, word);
+	expect_value("word", read_gs, 0, word);
 	lgdt(other, SEL_SPARE - 1);
 	expect("limit", sgdt().limit, SEL_SPARE - 1);
 	expect_fault("beyond-the-new-limit", load_gs, SEL_SPARE, GP, SEL_SPARE);

@@ -8,6 +8,7 @@ static uint64_t ldt[2];
 
 KERNEL_CODE(lldt, "lldt %%ax")
 KERNEL_CODE(load_gs, "mov %%eax, %%gs")
+KERNEL_VALUE(read_gs, "mov %%gs:(%%eax), %%eax")
 RING3_CODE(user_lldt, "lldt %%ax")
 
 static void lldt_fine(const char *key, uint32_t selector)
@@ -18,7 +19,6 @@ static void lldt_fine(const char *key, uint32_t selector)
 
 int guest_main(void)
 {
-	uint32_t v = 0;
 	ldt[1] = gdt_entry((uint32_t)&word, 3, 0x93, 4);
 	gdt_set(SEL_LDT, gdt_entry((uint32_t)ldt, sizeof ldt - 1, 0x82, 0));
 	gdt_set(SEL_SPARE, gdt_entry((uint32_t)ldt, sizeof ldt - 1, 0x02, 0));
@@ -27,8 +27,7 @@ int guest_main(void)
 	lldt_fine("load", SEL_LDT);
 	truth_add(SEG_LOAD, 1);
 	expect_fine("local-selector", load_gs, 8 | 4);
-	__asm__ volatile("mov %%gs:0, %0" : "=r"(v));
-	expect("word", v, word);
+	expect_value("word", read_gs, 0, word);
 	expect_fault("beyond-its-limit", load_gs, 16 | 4, GP, 16 | 4);
 	truth_add(SEG_LOAD, 1);
 	expect_fine("null-segment", load_gs, 0);

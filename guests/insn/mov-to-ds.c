@@ -6,17 +6,11 @@
 KERNEL_CODE(load, "mov %%eax, %%gs")
 KERNEL_CODE(read_gs, "mov %%gs:(%%eax), %%eax")
 KERNEL_CODE(write_gs, "mov %%eax, %%gs:0")
+KERNEL_VALUE(gs_word, "mov %%gs:(%%eax), %%eax")
 RING3_CODE(user_load, "mov %%eax, %%gs")
 RING3_CODE(user_read_gs, "mov %%gs:(%%eax), %%eax")
 
 static uint32_t words[4] USER_DATA = { 0x11, 0x22, 0x33, 0x44 };
-
-static uint32_t gs_word(uint32_t offset)
-{
-	uint32_t v;
-	__asm__ volatile("mov %%gs:(%1), %0" : "=r"(v) : "r"(offset));
-	return v;
-}
 
 /* QEMU's translator checks neither limits nor rights on access. */
 static void expect_limit(const char *key, void (*fn)(uint32_t arg), uint32_t arg, uint32_t vector, uint32_t error)
@@ -39,14 +33,14 @@ int guest_main(void)
 	gdt_set(SEL_SPARE + 24, gdt_entry((uint32_t)words, 15, 0xf1, 4)); /* read-only */
 	gdt_set(SEL_SPARE + 32, gdt_entry((uint32_t)words, 3, 0xf7, 4));  /* expand-down: 4 and up */
 	load_fine("small-segment", SEL_SPARE);
-	expect("word", gs_word(8), 0x33);
+	expect_value("word", gs_word, 8, 0x33);
 	expect_limit("over-the-limit", read_gs, 13, GP, 0);
 	expect_fine("at-the-limit", read_gs, 12);
 	load_fine("read-only-segment", SEL_SPARE + 24);
-	expect("read-only-word", gs_word(4), 0x22);
+	expect_value("read-only-word", gs_word, 4, 0x22);
 	expect_limit("write-to-read-only", write_gs, 1, GP, 0);
 	load_fine("expand-down", SEL_SPARE + 32);
-	expect("expand-down-word", gs_word(4), 0x22);
+	expect_value("expand-down-word", gs_word, 4, 0x22);
 	expect_limit("below-expand-down", read_gs, 0, GP, 0);
 	load_fine("null", 3);
 	expect_limit("through-null", read_gs, 0, GP, 0);

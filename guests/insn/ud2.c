@@ -7,17 +7,10 @@ KERNEL_CODE(ud2, "1: ud2")
 KERNEL_CODE(lock_nop, ".byte 0xf0, 0x90")
 RING3_CODE(user_ud2, "ud2")
 
-static USER_CODE void user_syscall(uint32_t arg)
-{
-	__asm__ volatile("syscall" : : : "ecx", "memory");
-	user_exit(arg);
-}
-
 int guest_main(void)
 {
 	expect_fault("ud2", ud2, 0, UD, 0);
 	expect_fault("lock-nop", lock_nop, 0, UD, 0);
 	expect_user_fault("user-ud2", user_ud2, 0, UD, 0);
-	expect_user_fault("user-syscall", user_syscall, 0, UD, 0); /* EFER.SCE is clear */
 	return insn_end();
 }

@@ -155,7 +155,7 @@ bool timer_handle(struct trap_frame *f); /* the library's handler of the timer's
 #define PTE_KERNEL (PTE_P | PTE_W | PTE_A | PTE_D) /* A and D set, so that no engine need write them */
 /*
  * Changes the entry of va, which must lie in the image or (native) in the mapped low RAM, to frame pa | flags. Counts
- * PT_WRITE; with flush also TLB_FLUSH, by INVLPG natively. flags 0: not present.
+ * PT_WRITE, natively only if the entry changes; with flush also TLB_FLUSH, by INVLPG natively. flags 0: not present.
  */
 void page_set(void *va, uint32_t pa, uint32_t flags, bool flush);
 void page_root_reload(void); /* MOV to CR3 with the value it has; Xen: MMUEXT_NEW_BASEPTR */

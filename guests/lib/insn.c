@@ -89,6 +89,26 @@ void expect_fine(const char *key, void (*fn)(uint32_t arg), uint32_t arg)
 	compare(key, trap_try(&insn_fault, call_kernel, &c), 0);
 }
 
+struct value_call {
+	uint32_t (*fn)(uint32_t arg);
+	uint32_t arg, result;
+};
+
+static void call_value(void *arg)
+{
+	struct value_call *c = arg;
+	c->result = c->fn(c->arg);
+}
+
+void expect_value(const char *key, uint32_t (*fn)(uint32_t arg), uint32_t arg, uint32_t want)
+{
+	struct value_call c = { .fn = fn, .arg = arg };
+	if (trap_try(&insn_fault, call_value, &c))
+		compare(key, 1, want);
+	else
+		expect(key, c.result, want);
+}
+
 void expect_user_fault(const char *key, void (*fn)(uint32_t arg), uint32_t arg, uint32_t vector, uint32_t error)
 {
 	struct call c = { .fn = fn, .arg = arg, .eflags = 0x202 };

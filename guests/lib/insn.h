@@ -20,7 +20,9 @@ void expect_model(const char *key, uint32_t got, uint32_t want);
 void expect_fault(const char *key, void (*fn)(uint32_t arg), uint32_t arg, uint32_t vector, uint32_t error);
 /* Runs fn(arg) in kernel mode; it must not raise any. */
 void expect_fine(const char *key, void (*fn)(uint32_t arg), uint32_t arg);
-/* The same in user mode; fn is USER_CODE and ends in user_exit. */
+/* Runs fn(arg) in kernel mode; it must return this value. */
+void expect_value(const char *key, uint32_t (*fn)(uint32_t arg), uint32_t arg, uint32_t want);
+/* Runs fn(arg) in user mode, where it must raise this exception; fn is USER_CODE. */
 void expect_user_fault(const char *key, void (*fn)(uint32_t arg), uint32_t arg, uint32_t vector, uint32_t error);
 /* Runs fn(arg) in user mode, where it must end in user_exit(want). */
 void expect_user(const char *key, void (*fn)(uint32_t arg), uint32_t arg, uint32_t want);
@@ -33,6 +35,8 @@ extern struct fault insn_fault;
 /* Functions of one piece of assembly, with the argument in EAX, for the expectations above. */
 #define KERNEL_CODE(name, code) \
 	static void name(uint32_t arg) { __asm__ volatile(code : "+a"(arg) : : "ecx", "edx", "memory", "cc"); }
+#define KERNEL_VALUE(name, code) \
+	static uint32_t name(uint32_t arg) { __asm__ volatile(code : "+a"(arg) : : "ecx", "edx", "memory", "cc"); return arg; }
 #define RING3_CODE(name, code) \
 	static USER_CODE void name(uint32_t arg) \
 	{ \

@@ -246,8 +246,11 @@ static uint32_t *entry_of(const void *va)
 
 void page_set(void *va, uint32_t pa, uint32_t flags, bool flush)
 {
-	truth_add(PT_WRITE, 1);
-	*(volatile uint32_t *)entry_of(va) = flags ? pa | flags : 0;
+	volatile uint32_t *e = entry_of(va);
+	uint32_t to = flags ? pa | flags : 0;
+	if (*e != to) /* what changes nothing is no event: abi/events.h */
+		truth_add(PT_WRITE, 1);
+	*e = to;
 	if (flush)
 		invlpg(va);
 }
