@@ -131,6 +131,9 @@ int pv_shadow_switch(struct pv *pv, bool user);            /* before entering gu
 enum { FILL_OK, FILL_EMULATE };
 int pv_shadow_fill(struct pv *pv, uint32_t la, unsigned access);
 
+/* SYSENTER with a bad EBP: the host kernel went on at its landing pad, truncated to 32 bits, with EAX and EIP lost (Intel). */
+bool pv_sysenter_landed(const struct pv *pv);
+
 /* ---- the interfaces ---- */
 enum step { STEP_GO, STEP_EXIT }; /* go on in the guest, or e is filled */
 enum step pv_trap_fault(struct vcpu *v, struct exit *e);          /* pv_trap.c */

@@ -126,6 +126,13 @@ static enum step on_sysenter(struct vcpu *v, struct exit *e)
 	return STEP_GO;
 }
 
+bool pv_sysenter_landed(const struct pv *pv)
+{
+	const struct pv_cpu *c = pv->cpu;
+
+	return c->cs == 0x23 && c->trapno == VEC_PF && (c->err & PFEC_I) && pv->landing && (uint32_t)c->raw_rip - pv->landing < 4 * PAGE_SIZE;
+}
+
 static enum step on_sigsys(struct vcpu *v, struct exit *e)
 {
 	struct pv *pv = v->vm->priv;
@@ -157,6 +164,10 @@ enum step pv_trap_fault(struct vcpu *v, struct exit *e)
 
 	if (c->sig == SIGSYS)
 		return on_sigsys(v, e);
+	if (pv_sysenter_landed(v->vm->priv)) {
+		exit_crash(e, GVA(0), "SYSENTER with EBP at an inaccessible address; where it was executed is lost to the host kernel");
+		return STEP_EXIT;
+	}
 	switch (c->trapno) {
 	case VEC_PF:
 		return on_page_fault(v, e);

@@ -364,7 +364,7 @@ enum step xen_fault(struct vcpu *v, struct exit *e)
 	uint32_t rip = (uint32_t)v->state.rip;
 
 	xen_of(v)->last_mech = MECH_TRAP;
-	if (c->sig == SIGSYS)
+	if (c->sig == SIGSYS || pv_sysenter_landed(v->vm->priv))
 		return on_sigsys(v, e);
 	switch (c->trapno) {
 	case VEC_PF:
