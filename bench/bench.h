@@ -42,6 +42,7 @@ struct child_run {
 	uint64_t tsc_start, tsc_end; /* around fork and wait */
 	double seconds;
 	long max_rss_kib;
+	long preempted;      /* involuntary context switches */
 	char error[256];     /* the last line of its standard error */
 };
 

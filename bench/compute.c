@@ -2,7 +2,9 @@
  * compute.c - `ringlab-bench compute`: what an engine costs a guest that only computes.
  *
  * Kernel by kernel, each engine runs the same object files in a child of its own, in an order that rotates from round to
- * round; a round's ratio is its median against native's of the same round. Checksums must agree, or the run fails.
+ * round. A sample is the quickest warm repetition of a child, because what else runs on the host only ever adds; a
+ * round's ratio is its sample against native's of the same round; the table has medians over rounds. All repetitions are in
+ * --raw. Checksums must agree, or the run fails.
  */
 #include <errno.h>
 #include <math.h>
@@ -14,6 +16,7 @@
 #define KERNELS_MAX 24
 #define ENGINES_MAX 8
 #define SLOW_ROUNDS 3 /* of an emulator */
+#define PREEMPTED_MAX 2
 
 static const struct kernel {
 	const char *name;
@@ -27,10 +30,10 @@ static const struct kernel {
 
 /* Of one kernel on one engine. */
 struct result {
-	struct series cycles; /* a round's median over warm repetitions */
-	struct series cold;   /* a round's first repetition against native's median of the round */
-	struct series ratio;  /* against native's median of the same round */
-	double round;         /* this round's median, NAN when it has none */
+	struct series cycles; /* each round's quickest warm repetition */
+	struct series cold;   /* each round's first repetition against native's quickest */
+	struct series ratio;  /* each round's quickest against native's quickest */
+	double round;         /* this round's quickest, NAN when it has none */
 	double round_cold;
 };
 
@@ -125,7 +128,7 @@ static void sample_take(struct compute *c, struct column *col, size_t k, unsigne
 	if (!s.ended || !s.warm.n) {
 		column_fail(col, kernels[k].name, &run);
 	} else {
-		r->round = series_quantile(&s.warm, 0.5);
+		r->round = series_quantile(&s.warm, 0);
 		r->round_cold = s.cold;
 		series_add(&r->cycles, r->round);
 		c->mismatch |= s.bad;
@@ -139,7 +142,7 @@ static void sample_take(struct compute *c, struct column *col, size_t k, unsigne
 	}
 	c->samples++;
 	c->calib_best = fmin(c->calib_best, fmin(before, after));
-	c->disturbed += fmax(before, after) > 1.1 * c->calib_best;
+	c->disturbed += fmax(before, after) > 1.1 * c->calib_best || run.preempted > PREEMPTED_MAX;
 	series_free(&s.warm);
 }
 
@@ -225,7 +228,10 @@ static void table_print(const struct compute *c)
 	for (size_t i = 0; i < c->cols; i++)
 		if (c->col[i].why)
 			printf("%s: %s\n", c->col[i].e->name, c->col[i].why);
-	printf("%u of %u samples disturbed (calibration loop more than 10 %% above its best)\n", c->disturbed, c->samples);
+	printf("%u of %u samples disturbed (calibration loop more than 10 %% above its best, or the child preempted\n"
+		"more than %d times)\n", c->disturbed, c->samples, PREEMPTED_MAX);
+	if (2 * c->disturbed > c->samples)
+		printf("MOST SAMPLES WERE DISTURBED: run this again on a quieter machine before believing it\n");
 }
 
 static void bar_print(const char *what, double value, double bar, bool below)

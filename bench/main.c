@@ -17,7 +17,7 @@ static const char help[] =
 	"  nano      the nano guest's costs on each engine, with the bars they are held to\n"
 	"  startup   from process start to the first guest instruction, and resident memory\n\n"
 	"  --rounds N        interleaved rounds (compute 31, nano 7, startup 21)\n"
-	"  --reps N          warm repetitions in each process (compute 3)\n"
+	"  --reps N          warm repetitions in each process (compute 5)\n"
 	"  --engines LIST    of native,bt,pv-trap,pv-xen,interp,qemu-tcg (default: what can run here)\n"
 	"  --only LIST       kernels or nano cells\n"
 	"  --raw FILE        write every sample, tab-separated\n"
@@ -66,7 +66,7 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(const struct bench_options *o);
 		unsigned rounds, reps;
-	} benches[] = { { "compute", bench_compute, 31, 3 }, { "nano", bench_nano, 7, 1 }, { "startup", bench_startup, 21, 1 } };
+	} benches[] = { { "compute", bench_compute, 31, 5 }, { "nano", bench_nano, 7, 1 }, { "startup", bench_startup, 21, 1 } };
 	struct bench_options o = { .cpu = cpu_choose() };
 	int c;
 

@@ -2,7 +2,7 @@
 #include "compute.h"
 
 #define FANOUT 16 /* children of a full inner node */
-#define KEYS 25000u
+#define KEYS 11000u
 
 struct node {
 	uint32_t keys; /* how many of key[] are used, at most FANOUT - 1 */

@@ -6,7 +6,7 @@
  */
 #include "compute.h"
 
-#define STEPS 1000000u
+#define STEPS 300000u
 #define CODE  32u /* operations: a hot loop */
 
 struct machine {

@@ -2,7 +2,7 @@
 #include "compute.h"
 
 #define NODES (4u << 20 >> 6)
-#define STEPS 250000u
+#define STEPS 100000u
 
 struct node {
 	struct node *next;

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /*
- * setup prepares data before the repetitions, unmeasured, and may be NULL. run does one repetition (about 10 million
+ * setup prepares data before the repetitions, unmeasured, and may be NULL. run does one repetition (about 4 million
  * cycles of a current CPU) and returns a checksum, the same every time. An extra is reported but left out of means.
  */
 struct compute_kernel {

@@ -1,7 +1,7 @@
 /* quicksort.c - quicksort of random words: unpredictable branches, shallow recursion, good locality. */
 #include "compute.h"
 
-#define WORDS 80000u
+#define WORDS 30000u
 
 static __attribute__((noinline)) void sort(int32_t *v, int32_t lo, int32_t hi)
 {

@@ -22,14 +22,13 @@ uint32_t x87_run(void)
 {
 	uint32_t sum = 0;
 
-	for (int round = 0; round < 3; round++)
-		for (int i = 0; i < N; i++)
-			for (int j = 0; j < N; j++) {
-				double s = 0;
+	for (int i = 0; i < N; i++)
+		for (int j = 0; j < N; j++) {
+			double s = 0;
 
-				for (int k = 0; k < N; k++)
-					s += a[i][k] * b[k][j];
-				sum = sum * 31 + (uint32_t)(int32_t)(s / 1024.0);
-			}
+			for (int k = 0; k < N; k++)
+				s += a[i][k] * b[k][j];
+			sum = sum * 31 + (uint32_t)(int32_t)(s / 1024.0);
+		}
 	return sum;
 }
