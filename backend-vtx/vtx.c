@@ -2,7 +2,7 @@
  * vtx.c - the backend's table of operations, and the life of a VM on /dev/kvm.
  *
  * Guest code runs in non-root mode at its own privilege level (0D); KVM is the root-mode VMM (0P). Memory is one slot over
- * core's memfd; interrupt controllers are core's own, in user space. Everything that needs a file is opened here, before the
+ * core's memfd; interrupt controllers are core's own, in user space, unless the variant was asked for. Everything that needs a file is opened here, before the
  * CLI closes the jail. Read next: vtx_run.c.
  */
 #include <errno.h>
@@ -86,6 +86,23 @@ static int vm_memory(struct vm *vm, int fd)
 	return vtx_ioctl(fd, KVM_SET_USER_MEMORY_REGION, &region);
 }
 
+/*
+ * The variant with KVM's own 8259 pair, I/O APIC and local APIC (which stays disabled: the CPU model has none). HLT and the
+ * controllers' ports then never reach us; the devices are core's all the same.
+ */
+static int vm_irqchip(struct vm *vm, struct vtx_vm *x)
+{
+	x->irqchip = vm->cfg.user_kvm_irqchip;
+	return x->irqchip ? vtx_ioctl(x->vm, KVM_CREATE_IRQCHIP, NULL) : 0;
+}
+
+static void vtx_irq_line(struct vm *vm, unsigned line, bool level)
+{
+	struct kvm_irq_level irq = { .irq = line, .level = level };
+
+	vtx_ioctl(vtx_vm(vm)->vm, KVM_IRQ_LINE, &irq);
+}
+
 static int vtx_vm_init(struct vm *vm)
 {
 	struct vtx_vm *x = calloc(1, sizeof(*x));
@@ -104,7 +121,7 @@ static int vtx_vm_init(struct vm *vm)
 	vm->priv = x;
 	vm_no_quirks(x->vm);
 	vtx_ioctl(x->vm, KVM_SET_TSS_ADDR, (void *)VTX_TSS_ADDR); /* refused where there is no need */
-	if ((r = vm_memory(vm, x->vm)) || (r = vtx_msr_filter(vm)))
+	if ((r = vm_memory(vm, x->vm)) || (r = vtx_msr_filter(vm)) || (r = vm_irqchip(vm, x)))
 		goto no_slot;
 	return 0;
 no_slot:
@@ -207,6 +224,7 @@ const struct backend_ops vtx_backend = {
 	.push = vtx_push,
 	.inject = vtx_inject,
 	.ready = vtx_ready,
+	.irq_line = vtx_irq_line,
 	.kick = vtx_kick,
 	.collect = vtx_stats_collect,
 	.jail_syscalls = vtx_syscalls,

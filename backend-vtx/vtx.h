@@ -21,6 +21,7 @@ void vtx_describe(FILE *out);
 struct vtx_vm {
 	int kvm, vm;
 	enum vtx_engine engine;
+	bool irqchip; /* KVM's own interrupt controllers: the named variant */
 };
 
 /* A KVM binary statistics file (Linux: Documentation/virt/kvm/api.rst, 4.133), its names read before the jail closes. */
@@ -36,6 +37,7 @@ struct vtx_tracepoint {
 	int trigger, hist; /* descriptors, or -1 */
 	int tid;
 	bool vmx;          /* the reasons are VMX's */
+	bool split_io;     /* also ask for the direction of I/O: KVM handles some alone */
 	bool on;
 };
 
@@ -103,7 +105,7 @@ void vtx_count(struct vcpu *v, enum event_kind k, uint64_t n);
 void vtx_count_end(struct vcpu *v);
 
 /* vtx_tracepoint.c */
-void vtx_tracepoint_open(struct vtx_tracepoint *t, enum vtx_engine engine);
+void vtx_tracepoint_open(struct vtx_tracepoint *t, enum vtx_engine engine, bool split_io);
 void vtx_tracepoint_close(struct vtx_tracepoint *t);
 void vtx_tracepoint_start(struct vtx_tracepoint *t);
 /* Reads and removes the histogram; false when there is none. */

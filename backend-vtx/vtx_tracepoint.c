@@ -2,7 +2,8 @@
  * vtx_tracepoint.c - the kernel counts this thread's VM exits by reason: a histogram trigger at kvm:kvm_exit.
  *
  * (Linux: Documentation/trace/histogram.rst.) Three triggers, all filtered on our thread: totals by exit reason, and on
- * VMX the qualification of control-register accesses and the vector of exceptions (on SVM: whether an MSR was written). They cost a hash update per exit, are set
+ * VMX the qualification of control-register accesses and the vector of exceptions (on SVM: whether an MSR was written); where
+ * KVM has its own interrupt controllers, the direction of I/O too. They cost a hash update per exit, are set
  * when the run starts and removed when it is read. Where tracefs may not be written there is a sentence instead.
  */
 #include <errno.h>
@@ -18,18 +19,19 @@
 static const char *const tracefs[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
 
 /* What is asked: the key, and the reason it is asked for (-1: all of them). VMX and SVM number their reasons differently. */
-#define QUESTIONS 3
+#define QUESTIONS 4
 static const struct { const char *key; int reason; } vmx_question[QUESTIONS] = {
-	{ "exit_reason", -1 }, { "info1", 28 }, { "intr_info", 0 },
+	{ "exit_reason", -1 }, { "info1", 28 }, { "intr_info", 0 }, { "info1", 30 },
 }, svm_question[QUESTIONS] = {
-	{ "exit_reason", -1 }, { "info1", 0x7c }, { 0 },
+	{ "exit_reason", -1 }, { "info1", 0x7c }, { 0 }, { "info1", 0x7b },
 };
 
-void vtx_tracepoint_open(struct vtx_tracepoint *t, enum vtx_engine engine)
+void vtx_tracepoint_open(struct vtx_tracepoint *t, enum vtx_engine engine, bool split_io)
 {
 	char path[96];
 
-	*t = (struct vtx_tracepoint){ .trigger = -1, .hist = -1, .tid = (int)syscall(SYS_gettid), .vmx = engine == ENGINE_INTEL };
+	*t = (struct vtx_tracepoint){ .trigger = -1, .hist = -1, .tid = (int)syscall(SYS_gettid), .vmx = engine == ENGINE_INTEL,
+		.split_io = split_io };
 	if (engine != ENGINE_INTEL && engine != ENGINE_AMD)
 		return; /* its reasons would mean nothing */
 	for (size_t i = 0; i < ARRAY_LEN(tracefs) && t->trigger < 0; i++) {
@@ -40,8 +42,11 @@ void vtx_tracepoint_open(struct vtx_tracepoint *t, enum vtx_engine engine)
 	}
 }
 
+/* NULL: not asked. */
 static const char *question_key(const struct vtx_tracepoint *t, size_t q)
 {
+	if (q == QUESTIONS - 1 && !t->split_io)
+		return NULL;
 	return t->vmx ? vmx_question[q].key : svm_question[q].key;
 }
 
@@ -113,15 +118,16 @@ static void parse_section(struct vtx_hist *h, char *section, const struct vtx_tr
 static int section_question(const char *section, const struct vtx_tracepoint *t)
 {
 	size_t len = strcspn(section, "\n");
-	char head[300], key[40], pid[40];
+	char head[300], key[40], pid[40], only[40];
 
 	snprintf(head, sizeof(head), "%.*s", (int)len, section);
 	snprintf(pid, sizeof(pid), "common_pid==%d ", t->tid);
 	if (!strstr(head, pid))
 		return -1;
-	for (size_t q = 0; q < QUESTIONS && question_key(t, q); q++) {
-		snprintf(key, sizeof(key), "keys=%s:", question_key(t, q));
-		if (strstr(head, key))
+	for (size_t q = 0; q < QUESTIONS; q++) {
+		snprintf(key, sizeof(key), "keys=%s:", question_key(t, q) ? question_key(t, q) : "none");
+		snprintf(only, sizeof(only), "exit_reason==%d&&", question_reason(t, q));
+		if (strstr(head, key) && (question_reason(t, q) < 0 || strstr(head, only)))
 			return (int)q;
 	}
 	return -1;

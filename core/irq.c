@@ -9,6 +9,10 @@ void irq_set(struct vm *vm, unsigned line, bool level)
 {
 	struct pic *p = dev_pic(vm);
 
+	if (vm->cfg.user_kvm_irqchip && vm->ops->irq_line) {
+		vm->ops->irq_line(vm, line, level);
+		return;
+	}
 	pic_set_line(p, line, level);
 	if (pic_output(p))
 		vm->vcpu.attention = 1;

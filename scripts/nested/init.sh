@@ -1,8 +1,8 @@
 #!/bin/busybox sh
 # init of the nested machine: loads KVM, runs the jobs of /jobs one after the other, sends the results as one bundle.
 #
-# Packed by initramfs.py as /init; /jobs has a line for each guest: number, seconds, guest, memory, and where one is given its
-# command line (tabs between).
+# Packed by initramfs.py as /init; /jobs has a line for each guest: number, seconds, guest, memory, an option of ringlab run
+# or -, and where one is given the command line (tabs between).
 # Lines that begin with @@ on the console (COM1) are read by machine.py. The bundle, a compressed tar of /out, goes to COM2
 # with its length and SHA-256. Everything a job leaves is in /out/NUMBER; scripts/nested/README.md says what is what.
 /bin/busybox --install -s /bin
@@ -51,20 +51,20 @@ hist_off() {
 	echo '!hist:keys=exit_reason:size=128' >$TRACE/trigger
 }
 
-job() { # number seconds guest memory append
-	local d=/out/$1 t=$2 guest=$3 mem=$4 append=$5
+job() { # number seconds guest memory option append
+	local d=/out/$1 t=$2 guest=$3 mem=$4 option=${5#-} append=$6
 	mkdir -p "$d"
 	echo "@@ job $1 up=$(up)"
 	hist_on
 	timeout -s KILL $((t + 5)) /ringlab run --backend vtx --timeout "$t" --mem "$mem" --stats "$d/stats.json" \
-		${append:+--append "$append"} "$guest" >"$d/console" 2>"$d/stderr" </dev/null
+		${option:+-$option} ${append:+--append "$append"} "$guest" >"$d/console" 2>"$d/stderr" </dev/null
 	echo $? >"$d/status"
 	hist_off "$d/hist"
 }
 
 tab=$(printf '\t')
-while IFS="$tab" read -r n t guest mem append; do
-	job "$n" "$t" "$guest" "$mem" "$append" </dev/null
+while IFS="$tab" read -r n t guest mem option append; do
+	job "$n" "$t" "$guest" "$mem" "$option" "$append" </dev/null
 done </jobs
 
 echo "@@ sending up=$(up)"

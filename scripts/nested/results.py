@@ -47,13 +47,13 @@ class Store:
     def __init__(self, cache, binary, linux, args, version):
         self.base = os.path.join(cache, "runs")
         self.engine, self.ept, self.version, self.linux = args.engine, int(args.ept), version, linux
-        self.timeout, self.mem = args.timeout, args.mem
+        self.timeout, self.mem, self.irqchip = args.timeout, args.mem, args.kvm_irqchip
         self.binary = binary_hash(binary)
         scripts = os.path.dirname(os.path.abspath(__file__))
         self.machine = sha256_bytes("".join(sha256_file(os.path.join(scripts, f)) for f in ("init.sh", "bochsrc.in")).encode())
 
     def key(self, job):
-        parts = (FORMAT, self.binary, self.linux.sha256, self.engine, self.version, self.ept, self.timeout, self.mem, self.machine,
+        parts = (FORMAT, self.binary, self.linux.sha256, self.engine, self.version, self.ept, self.timeout, self.mem, self.irqchip, self.machine,
                  job.sha256, job.append, job.cfg)
         return sha256_bytes(json.dumps(parts).encode())
 
@@ -82,7 +82,8 @@ class Store:
         result = {
             "guest": job.label, "append": job.append, "guest_sha256": job.sha256, "binary_sha256": self.binary,
             "kernel": self.linux.release, "kernel_sha256": self.linux.sha256, "engine": module, "emulator": self.engine,
-            "emulator_version": self.version, "ept": self.ept, "mem": self.mem, "status": status, "module_parameters": facts,
+            "emulator_version": self.version, "ept": self.ept, "mem": self.mem, "kvm_irqchip": self.irqchip,
+            "status": status, "module_parameters": facts,
             "exit_reasons": histogram(files.get("hist", b"").decode("utf-8", "replace")),
             "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
@@ -104,8 +105,8 @@ class Store:
                 bad.append(f"{job.label}: no statistics came back (status {row['status']}): {first_line(target, 'stderr')}")
         write_json(os.path.join(out, "manifest.json"), {
             "format": FORMAT, "binary_sha256": self.binary, "kernel": self.linux.release, "kernel_sha256": self.linux.sha256,
-            "emulator": self.engine, "emulator_version": self.version, "ept": self.ept, "mem": self.mem, "engine": row["engine"],
-            "runs": rows,
+            "emulator": self.engine, "emulator_version": self.version, "ept": self.ept, "mem": self.mem, "kvm_irqchip": self.irqchip,
+            "engine": row["engine"], "runs": rows,
             "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
         return bad
 

@@ -56,6 +56,9 @@ struct backend_ops {
 	/* Delivers an external interrupt and counts it (IRQ_DELIVERED). Called only when ready() says so. */
 	int (*inject)(struct vcpu *v, uint8_t vector);
 	bool (*ready)(struct vcpu *v); /* IF set, no shadow: an interrupt could be injected now */
+	/* Takes an interrupt line in place of core's 8259 pair, where the VM has controllers of the backend's own
+	 * (vm_config.user_kvm_irqchip). NULL where a backend has none. */
+	void (*irq_line)(struct vm *vm, unsigned line, bool level);
 	/* Makes run return soon. Async-signal-safe; called from the SIG_KICK handler on the vCPU's thread with its
 	 * ucontext. */
 	void (*kick)(struct vcpu *v, void *ucontext);
