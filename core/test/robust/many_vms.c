@@ -183,7 +183,7 @@ int main(int argc, char **argv)
 	first = look();
 	warm = first;
 	for (unsigned i = 0; i < count; i++) {
-		int how = i % 50 == 0 ? run : i % 4 == 0 ? 1 : 0;
+		int how = i % (run == 3 ? 50 : 400) == 0 ? run : i % 4 == 0 ? 1 : 0;
 
 		ran += how == run;
 		if (live(ops, argv[2], how))
