@@ -82,6 +82,7 @@ void *bt_co_interp(struct bt *b, uint32_t eip, uint32_t arg)
 	v->state.rip = eip;
 	r = bt_interp(b, MECH_CALLOUT);
 	stat_end(&v->stats, EV_INTERPRET, MECH_CALLOUT, GVA(eip), t0);
+	site_ran(b, eip);
 	return after_interp(b, r, goes_on(b, eip, arg), view, gen);
 }
 

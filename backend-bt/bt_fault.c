@@ -135,9 +135,14 @@ static enum interp_result memory_fault(struct bt *b)
 	switch (shadow_fill(b, (uint32_t)addr, write, &error)) {
 	case FILL_OK:
 		stat_end(&v->stats, EV_SHADOW_FILL, MECH_TRAP, GVA(eip), t0);
+		if (b->drops[((uint32_t)addr >> PAGE_SHIFT) % DROPS] >= DROPS_VOLATILE)
+			site_mark(b, eip, SITE_SOFT);
+		else
+			site_fault(b, eip, (uint32_t)addr >> PAGE_SHIFT);
 		return INTERP_DONE;
 	case FILL_FAULT:
 		v->stats.cell[EV_SHADOW_FILL][MECH_TRAP].count--;
+		site_fault(b, eip, SITE_GUEST);
 		return by_interpreter(b, EV_COUNT);
 	case FILL_MMIO:
 	case FILL_PROTECTED:
@@ -152,6 +157,7 @@ enum interp_result fault_handle(struct bt *b)
 {
 	if (b->fault.sig == SIGSEGV && b->fault.trapno == VEC_PF)
 		return memory_fault(b);
+	site_fault(b, (uint32_t)b->v->state.rip, SITE_GUEST);
 	/* #DE, #UD, #GP of a misaligned SSE operand, #MF, #XM: the interpreter raises what the guest's CPU would. */
 	return by_interpreter(b, EV_COUNT);
 }

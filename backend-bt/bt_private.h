@@ -138,7 +138,15 @@ struct rmap {
 #define SITE_WRAP 2u /* its address wraps around: compute it in 32 bits */
 struct site {
 	uint32_t eip, flags;
+	bool used;
+	uint8_t faults;     /* host faults taken for it: the guest's own, and refills of the same page */
+	uint16_t quiet;     /* soft executions since it was marked */
+	uint32_t page;      /* of the last refill */
 };
+#define DROPS 4096
+#define DROPS_VOLATILE 4 /* a page dropped so often is not worth host mappings: whoever touches it becomes soft */
+#define SITE_FAULTS 4     /* so many make it soft */
+#define SITE_QUIET 4000   /* and so many executions make it hard again */
 
 struct bt_fault {
 	int sig;
@@ -180,6 +188,8 @@ struct bt {
 
 	struct site *sites;
 	uint32_t nsites;
+	uint8_t drops[DROPS];   /* how often a linear page's mapping was dropped, by its low bits; forgotten at times */
+	uint32_t ndrops;
 	bool fp_ok;             /* CR0.TS and EM are clear: translated FP instructions run */
 	bool fp_seen;           /* the cache holds translations that depend on fp_ok */
 	bool stopped;           /* tests: stop_eip was reached */
@@ -251,6 +261,9 @@ const uint8_t *code_page(struct bt *b, uint32_t lin, uint32_t *pfn);
 /* bt_smc.c */
 uint32_t site_flags(struct bt *b, uint32_t eip);
 void site_mark(struct bt *b, uint32_t eip, uint32_t flag);
+void site_fault(struct bt *b, uint32_t eip, uint32_t page); /* page: SITE_GUEST for the guest's own faults */
+void site_ran(struct bt *b, uint32_t eip); /* the interpreter executed it */
+#define SITE_GUEST UINT32_MAX
 void smc_phys_write(void *ctx, gpa_t gpa, unsigned len);
 void smc_tlb_flush(void *ctx, gva_t gva, bool all, bool global);
 

@@ -368,6 +368,17 @@ static bool entry_valid(const struct bt *b, const struct view *w, uint32_t linpa
 	return !(e & SH_WRITE) || (k.dirty && (k.writable || wp));
 }
 
+/* A page whose mapping comes and goes. */
+static void note_drop(struct bt *b, uint32_t linpage)
+{
+	uint8_t *n = &b->drops[linpage % DROPS];
+
+	if (++b->ndrops % 16384 == 0)
+		memset(b->drops, 0, sizeof(b->drops));
+	if (*n < 255)
+		(*n)++;
+}
+
 static void validate_region(struct bt *b, struct view *w, uint32_t region)
 {
 	uint32_t first = region * REGION_PAGES, run = 0;
@@ -381,6 +392,7 @@ static void validate_region(struct bt *b, struct view *w, uint32_t region)
 		if (bad) {
 			bool mapped = w->shadow[lp] & SH_MAPPED;
 			entry_clear(b, w, lp);
+			note_drop(b, lp);
 			if (mapped)
 				continue;
 		}

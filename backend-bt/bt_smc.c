@@ -13,41 +13,90 @@ static struct site *site_slot(struct bt *b, uint32_t eip)
 
 	for (uint32_t i = 0; i < SITES; i++) {
 		struct site *s = &b->sites[(h + i) % SITES];
-		if (!s->flags || s->eip == eip)
+		if (!s->used || s->eip == eip)
 			return s;
 	}
 	return NULL;
 }
 
-uint32_t site_flags(struct bt *b, uint32_t eip)
-{
-	struct site *s = b->nsites ? site_slot(b, eip) : NULL;
-
-	return s ? s->flags : 0;
-}
-
-/* From now on the instruction at eip is translated with these flags; what there is of it dies. */
-void site_mark(struct bt *b, uint32_t eip, uint32_t flag)
+/* The site's record, made if need be. A full table forgets everything: sites that matter come back soon. */
+static struct site *site_get(struct bt *b, uint32_t eip)
 {
 	struct site *s;
-	uint32_t host;
 
-	if (b->vm->cfg.bt.no_adapt)
-		return;
 	if (b->nsites >= SITES / 2) {
 		memset(b->sites, 0, SITES * sizeof(*b->sites));
 		b->nsites = 0;
 	}
 	s = site_slot(b, eip);
-	if (s->flags & flag)
-		return;
-	if (!s->flags)
+	if (!s->used) {
+		*s = (struct site){ .eip = eip, .used = true };
 		b->nsites++;
-	s->eip = eip;
-	s->flags |= flag;
-	host = b->view ? b->view->table[eip] : 0;
+	}
+	return s;
+}
+
+uint32_t site_flags(struct bt *b, uint32_t eip)
+{
+	return b->nsites ? site_slot(b, eip)->flags : 0;
+}
+
+/* What there is of the translation of eip in the current view dies. */
+static void site_kill(struct bt *b, uint32_t eip)
+{
+	uint32_t host = b->view ? b->view->table[eip] : 0;
+
 	if (host)
 		block_kill(b, (uint32_t)(block_of_host(b, (uint64_t)(uintptr_t)(b->code + host)) - b->blocks));
+}
+
+/* From now on the instruction at eip is translated with these flags. */
+void site_mark(struct bt *b, uint32_t eip, uint32_t flag)
+{
+	struct site *s;
+
+	if (b->vm->cfg.bt.no_adapt)
+		return;
+	s = site_get(b, eip);
+	if (s->flags & flag)
+		return;
+	s->flags |= flag;
+	s->quiet = 0;
+	site_kill(b, eip);
+}
+
+/* An instruction that keeps taking host faults is better off without: soft. */
+void site_fault(struct bt *b, uint32_t eip, uint32_t page)
+{
+	struct site *s;
+
+	if (b->vm->cfg.bt.no_adapt)
+		return;
+	s = site_get(b, eip);
+	if (page != SITE_GUEST && s->page != page) {
+		s->page = page;
+		return;
+	}
+	if (++s->faults >= SITE_FAULTS) {
+		s->faults = 0;
+		site_mark(b, eip, SITE_SOFT);
+	}
+}
+
+/* A soft site that has run for long may try again at full speed; if it was right to be soft, it soon is again. */
+void site_ran(struct bt *b, uint32_t eip)
+{
+	struct site *s;
+
+	if (!b->nsites)
+		return;
+	s = site_slot(b, eip);
+	if (!(s->flags & SITE_SOFT) || ++s->quiet < SITE_QUIET)
+		return;
+	s->flags &= ~SITE_SOFT;
+	s->quiet = 0;
+	s->faults = 0;
+	site_kill(b, eip);
 }
 
 /* A traced table changed. Only bits that the walker itself sets do not count as the guest's doing. */
