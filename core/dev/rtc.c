@@ -270,6 +270,7 @@ int rtc_create(struct vm *vm)
 	if (!r)
 		return -ENOMEM;
 	vm->dev->rtc = r;
+	tzset(); /* now: gmtime_r would open the zone file at its first call, which the jail forbids by then */
 	clock_gettime(CLOCK_REALTIME, &t);
 	r->vm = vm;
 	r->start_ns = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec - clock_now(&vm->clock);
