@@ -36,6 +36,7 @@ int main(int argc, char **argv)
 	}
 	printf("%s: seed %#lx, features %#x\n", name, r.s, features);
 	clock_gettime(CLOCK_MONOTONIC, &a);
+	engine.repeat = (unsigned)engines_env("ITEST_REPEAT", 1);
 	run = runner_open(&oracle, &engine, why);
 	if (!run) {
 		fprintf(stderr, "insn-campaign: %s\n", why);

@@ -251,6 +251,12 @@ static uint32_t gprs_written(const ZydisDecodedInstruction *in, const ZydisDecod
 	return w;
 }
 
+static bool pushes_segment(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *op)
+{
+	return in->mnemonic == ZYDIS_MNEMONIC_PUSH && op[0].type == ZYDIS_OPERAND_TYPE_REGISTER && in->operand_width == 32 &&
+		ZydisRegisterGetClass(op[0].reg.value) == ZYDIS_REGCLASS_SEGMENT;
+}
+
 /* Where a relative branch goes: an instruction index, insns for the end, -1 when elsewhere or no branch. */
 static int branch_target(const struct itest *t, const ZydisDecodedInstruction *in, const ZydisDecodedOperand *op, unsigned i)
 {
@@ -267,6 +273,7 @@ bool itest_analyse(struct itest *t)
 	ZydisDecoderInit(&d, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
 	memset(t->undef, 0, sizeof(t->undef));
 	t->ignores = 0;
+	t->pushes_segment = false;
 	for (unsigned i = 0; i < t->insns; i++) {
 		ZydisDecodedInstruction in;
 		ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
@@ -277,6 +284,7 @@ bool itest_analyse(struct itest *t)
 			t->undef[i + 1] |= u;
 			continue;
 		}
+		t->pushes_segment |= pushes_segment(&in, op);
 		if (in.cpu_flags) {
 			uint32_t n = flags_shift_by_one(&in, op, flags_undefined(&in, op));
 

@@ -146,18 +146,27 @@ static bool wrapped(uint32_t cr2)
 	return !cr2 || it_ldt[LDT_FS].base - cr2 <= 16 || it_ldt[LDT_GS].base - cr2 <= 16;
 }
 
-const char *compare_open(const struct itest *t, const struct iresult *a, const struct iresult *b)
+const char *compare_open(const struct itest *t, const struct iresult *a, const struct iresult *b, unsigned diff)
 {
+	bool wild = a->eip - t->eip > IT_CODE_MAX;
+	uint8_t modrm = 0;
+
 	if (a->kind != IT_VECTOR || b->kind != IT_VECTOR)
 		return NULL;
 	if (a->vector == VEC_PF && pops_segment(t, a->eip))
 		return "POP of a segment register at the end of a page: 2 bytes or 4";
-	if (a->eip - t->eip > IT_CODE_MAX && !(a->vector == VEC_PF && a->cr2 == a->eip))
+	if (wild && (!(a->vector == VEC_PF && a->cr2 == a->eip) || !(diff & (DIFF_VECTOR | DIFF_ERROR | DIFF_CR2 | DIFF_EIP))))
 		return "it ran data as code, which nobody has checked for open results";
+	if (t->pushes_segment && !(diff & ~(unsigned)(DIFF_MEM | DIFF_GPR)))
+		return "the upper half of a pushed selector: zero (AMD) or what was there (Intel), SDM vol. 2, PUSH";
 	if (a->eip != b->eip)
 		return NULL;
 	if ((a->vector == VEC_GP || a->vector == VEC_SS) && !a->error && b->vector == VEC_PF && wrapped(b->cr2))
 		return "an access across 4 GiB: #GP or wrapped, SDM vol. 3, 5.3";
+	if ((a->vector ^ b->vector) == (VEC_GP ^ VEC_SS) && !a->error && !b->error)
+		return "an SSE operand both misaligned and across 4 GiB: #GP or #SS";
+	if (a->vector == VEC_UD && b->vector == VEC_PF && b->cr2 > b->eip && opcode_at(t, a->eip, &modrm) == 0x1ff)
+		return "UD0 at the end of a page: with a ModRM byte (Intel) or without (AMD)";
 	if (b->vector == VEC_PF && b->cr2 - IT_SUPER < IT_SUPER_PAGES * PAGE_SIZE)
 		return "the VM's own supervisor pages";
 	if ((a->vector == VEC_PF || b->vector == VEC_PF) && many_accesses(t, a->eip))

@@ -34,6 +34,7 @@ struct engine {
 	struct vm *vm;
 	struct it_image image;
 	bool seen, spoiled; /* code copied in whole; a ring-0 test has run */
+	unsigned repeat;
 	unsigned tables; /* page tables in use */
 	uint8_t *kept;   /* the supervisor pages and page tables as built: ring-0 tests may change them */
 };
@@ -178,6 +179,7 @@ static void *engine_open(const struct it_exec *x, char *why)
 	base_state(e, &e->vm->vcpu.state);
 	e->kept = malloc(P_IMAGE);
 	memcpy(e->kept, e->vm->mem.host, P_IMAGE);
+	e->repeat = x->repeat;
 	rc = x->ops->start ? x->ops->start(&e->vm->vcpu) : 0;
 	if (!rc)
 		return e;
@@ -304,9 +306,8 @@ static void engine_result(struct engine *e, const struct itest *t, const struct 
 	}
 }
 
-static void engine_run(void *self, const struct itest *t, struct iresult *r)
+static void engine_once(struct engine *e, const struct itest *t, struct iresult *r)
 {
-	struct engine *e = self;
 	uint8_t *image = e->vm->mem.host + P_IMAGE;
 	struct exit x;
 
@@ -327,6 +328,15 @@ static void engine_run(void *self, const struct itest *t, struct iresult *r)
 	e->vm->ops->pull(&e->vm->vcpu, REGS_ALL);
 	engine_result(e, t, &x, r);
 	r->mem_hash = image_hash(image, t);
+}
+
+/* Again, with the code known: chained, and retranslated where it faulted. */
+static void engine_run(void *self, const struct itest *t, struct iresult *r)
+{
+	struct engine *e = self;
+
+	for (unsigned i = 0; i < (e->repeat ? e->repeat : 1); i++)
+		engine_once(e, t, r);
 }
 
 static void engine_image(void *self, uint8_t copy[IT_IMAGE_SIZE])

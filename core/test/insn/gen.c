@@ -156,6 +156,8 @@ static bool wanted(struct gen *g, const struct draw *d)
 		return false;
 	if (d->in.mnemonic == ZYDIS_MNEMONIC_IRET || d->in.mnemonic == ZYDIS_MNEMONIC_IRETD)
 		return !(g->t->eflags & FL_NT); /* NT: a task return, #GP in a 64-bit host */
+	if (d->in.mnemonic == ZYDIS_MNEMONIC_RDMSR) /* the TSC, or whatever a random number names */
+		return false;
 	if (d->in.mnemonic == ZYDIS_MNEMONIC_BSWAP && d->in.operand_width == 16)
 		return false; /* SDM vol. 2, BSWAP: undefined for 16-bit registers */
 	return (g->features & GEN_SEGS) || !writes_segment(d);
@@ -507,6 +509,77 @@ static uint32_t place(struct it_rng *r, unsigned slot, unsigned len)
 	return base + (slot % (PAGE_SIZE / IT_SLOT) ? 0 : IT_SLOT - IT_CODE_MAX);
 }
 
+/*
+ * Self-modifying code: MOV byte [immediate of another instruction], imm8, in front; or behind, with a LOOP back to it. Only
+ * immediates, so that what is undefined stays known; not of shifts, whose count decides that, nor of INT.
+ */
+static bool smc_target(struct gen *g, unsigned i, uint32_t *at)
+{
+	struct itest *t = g->t;
+	ZydisDecodedInstruction in;
+	unsigned op;
+
+	if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&g->decoder, NULL, t->code + t->off[i], t->len - t->off[i], &in)))
+		return false;
+	op = in.opcode;
+	if (!in.raw.imm[0].size || in.raw.imm[0].is_relative || in.raw.imm[1].size || in.opcode_map != ZYDIS_OPCODE_MAP_DEFAULT ||
+			op == 0xc0 || op == 0xc1 || op == 0xcd || op == 0xc8)
+		return false;
+	*at = t->eip + t->off[i] + in.raw.imm[0].offset + rng_below(g->r, in.raw.imm[0].size / 8);
+	return true;
+}
+
+/* C6 05 disp32 imm8 */
+static void put_smc(struct gen *g, unsigned at, uint32_t target)
+{
+	g->t->code[at] = 0xc6;
+	g->t->code[at + 1] = 0x05;
+	memcpy(g->t->code + at + 2, &target, 4);
+	g->t->code[at + 6] = (uint8_t)rng_next(g->r);
+}
+
+static bool smc_front(struct gen *g)
+{
+	uint32_t target;
+
+	if (g->t->insns < 2 || !smc_target(g, 1 + rng_below(g->r, g->t->insns - 1u), &target))
+		return false;
+	put_smc(g, 0, target);
+	return true;
+}
+
+static bool smc_loop(struct gen *g)
+{
+	struct itest *t = g->t;
+	unsigned i = rng_below(g->r, t->insns ? t->insns : 1u);
+	uint32_t target;
+
+	if (!t->insns || t->insns > IT_INSNS - 2 || t->len > IT_CODE_MAX - 20 || !settable(g, R_ECX) || !smc_target(g, i, &target))
+		return false;
+	put_smc(g, t->len, target);
+	t->off[++t->insns] = t->len += 7;
+	t->code[t->len] = 0xe2;
+	t->code[t->len + 1] = (uint8_t)(t->off[i] - t->len - 2);
+	t->off[++t->insns] = t->len += 2;
+	t->gpr[R_ECX] = 2 + rng_below(g->r, 3);
+	return itest_analyse(t) && !t->undef[t->insns];
+}
+
+/* A test in a writable page; false: draw again. */
+static bool gen_smc(struct it_rng *r, struct gen *g, unsigned want)
+{
+	struct itest *t = g->t;
+	bool front = rng_chance(r, 30);
+
+	t->eip = IT_ISLAND + 64 * rng_below(r, 60) + rng_below(r, 64);
+	if (front)
+		t->len = t->off[t->insns = 1] = 7;
+	while (t->insns < want && append(g))
+		;
+	link_branches(g);
+	return front ? smc_front(g) && itest_analyse(t) : smc_loop(g);
+}
+
 static void cut(struct itest *t)
 {
 	t->insns--;
@@ -523,6 +596,14 @@ void gen_random(struct it_rng *r, struct itest *t, unsigned slot, unsigned featu
 
 	ZydisDecoderInit(&g.decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
 	memset(t, 0, sizeof(*t));
+	t->image_seed = image;
+	gen_state(r, t, features);
+	if ((features & GEN_SMC) && rng_chance(r, 5) && gen_smc(r, &g, want))
+		return;
+	g.written = g.pinned = 0;
+	memset(t, 0, sizeof(*t));
+	memset(g.branch, 0, sizeof(g.branch));
+	g.stack_used = false;
 	t->image_seed = image;
 	gen_state(r, t, features);
 	t->eip = place(r, slot, 24);

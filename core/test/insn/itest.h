@@ -40,6 +40,7 @@ struct itest {
 	uint32_t undef[IT_INSNS + 1]; /* EFLAGS that are undefined just before instruction i */
 	uint8_t patches, ignores;
 	bool host_dependent; /* reads what only the host or only the model has: not run natively */
+	bool pushes_segment; /* a 32-bit PUSH of a segment register is among them */
 	bool expect_ud;      /* the CPU model lacks the first instruction, whatever the host has */
 	uint32_t image_seed; /* 0: all zero */
 	struct it_patch patch[IT_PATCHES];
@@ -94,6 +95,7 @@ struct it_exec {
 	void (*run)(void *self, const struct itest *t, struct iresult *r);
 	void (*image)(void *self, uint8_t copy[IT_IMAGE_SIZE]); /* memory as it is now */
 	const struct backend_ops *ops; /* engines */
+	unsigned repeat; /* engines: run each test so often, and give the last result; 0 is once */
 };
 
 extern const struct it_exec native_exec;
@@ -113,7 +115,7 @@ enum it_diff {
 	DIFF_SEL = 128, DIFF_FX = 256, DIFF_MEM = 512,
 };
 /* Why the two may differ here, by the manual; NULL when they may not. A test of which this is true is not compared. */
-const char *compare_open(const struct itest *t, const struct iresult *a, const struct iresult *b);
+const char *compare_open(const struct itest *t, const struct iresult *a, const struct iresult *b, unsigned diff);
 /* 0 when they agree; a is the oracle. */
 unsigned compare(const struct itest *t, const struct iresult *a, const struct iresult *b);
 /* The index of the instruction at eip, insns when it is the end, -1 when it is none. */
@@ -145,7 +147,8 @@ static inline bool rng_chance(struct it_rng *r, uint32_t percent)
 #define GEN_SEGS    1u  /* loads and uses of segments that are not flat */
 #define GEN_FPU     2u
 #define GEN_RING0   4u  /* CPL 0: for comparing engines */
-#define GEN_ALL     (GEN_SEGS | GEN_FPU)
+#define GEN_SMC     8u  /* now and then code in a writable page, which writes into itself */
+#define GEN_ALL     (GEN_SEGS | GEN_FPU | GEN_SMC)
 void gen_state(struct it_rng *r, struct itest *t, unsigned features);
 void gen_random(struct it_rng *r, struct itest *t, unsigned slot, unsigned features);
 /* Recomputes off[], undef[] and ignore[] from code; false when it does not decode. */

@@ -79,8 +79,21 @@ void image_seed(struct it_image *im, uint32_t seed)
 	}
 }
 
+/* Code in a data page, and INT3 behind it. */
+static void image_code(uint8_t *image, const struct itest *t)
+{
+	for (unsigned i = 0; i < IT_CODE_MAX + 8; i++) {
+		int64_t o = image_offset(t->eip + i);
+
+		if (o >= 0)
+			image[o] = i < t->len ? t->code[i] : 0xcc;
+	}
+}
+
 void image_patch(uint8_t *image, const struct itest *t)
 {
+	if (image_offset(t->eip) >= 0)
+		image_code(image, t);
 	for (unsigned i = 0; i < t->patches; i++) {
 		for (unsigned j = 0; j < t->patch[i].len; j++) {
 			int64_t o = image_offset(t->patch[i].at + j);

@@ -119,7 +119,7 @@ static unsigned judge(struct it_runner *r, uint32_t i, struct iresult *a, struct
 	if (a->kind == IT_SKIP || b->kind == IT_SKIP)
 		return 0;
 	d = compare(t, a, b);
-	open = d ? compare_open(t, a, b) : NULL;
+	open = d ? compare_open(t, a, b, d) : NULL;
 	if (!open)
 		return d;
 	a->kind = IT_SKIP;

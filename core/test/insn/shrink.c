@@ -128,8 +128,10 @@ void shrink(struct it_runner *r, struct itest *t)
 
 	if (!want)
 		return;
-	s.eip = IT_CODE + IT_SLOT; /* a plain place, unless the place is the point */
-	try_keep(r, t, &s, want);
+	if (image_offset(t->eip) < 0) {
+		s.eip = IT_CODE + IT_SLOT; /* a plain place, unless the place is the point */
+		try_keep(r, t, &s, want);
+	}
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		bool any = drop_instructions(r, t, want);
 
