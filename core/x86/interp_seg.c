@@ -34,17 +34,24 @@ static unsigned opcode_seg(const struct insn *i)
 	return (i->op >> 3) & 7;
 }
 
-/* A 32-bit slot is written whole: SDM vol. 2B, PUSH, leaves it open, and CPUs differ. */
+/*
+ * SDM vol. 2B, PUSH, leaves open whether a 32-bit slot is written whole. Intel's processors, and VT-x with them, write the
+ * 16 bits of the selector, AMD's all 32; the CPU model is an Intel one, and all engines must leave the same memory.
+ */
 void op_push_seg(struct step *c)
 {
-	step_push(c, c->s->seg[opcode_seg(c->i)].sel, c->i->opsz);
+	struct cpu_state *s = c->s;
+	uint32_t sp = ((uint32_t)s->gpr[R_ESP] - c->i->opsz) & stack_mask(s);
+
+	step_store(c, S_SS, sp, s->seg[opcode_seg(c->i)].sel, 2);
+	stack_set(s, sp);
 }
 
 void op_pop_seg(struct step *c)
 {
 	unsigned r = opcode_seg(c->i);
 	uint32_t mask = stack_mask(c->s), sp = (uint32_t)c->s->gpr[R_ESP] + c->i->opsz;
-	uint16_t sel = (uint16_t)step_peek(c, 0, c->i->opsz);
+	uint16_t sel = (uint16_t)step_peek(c, 0, 2); /* as for PUSH */
 
 	load(c, r, sel);
 	c->s->gpr[R_ESP] = ((uint32_t)c->s->gpr[R_ESP] & ~mask) | (sp & mask);
