@@ -3,7 +3,7 @@
  *
  * Zydis says whether the bytes are an instruction at all, how long it is, and to which instruction set it belongs; what
  * the CPU model does not have (cpuid.c) is #UD. The two tables at the end map opcodes to handlers. Decoded instructions
- * are kept in a cache by guest-physical address and compared with the bytes in memory at each use, so that no write, by
+ * are kept in a cache by where their page lies and compared with the bytes in memory at each use, so that no write, by
  * whomever, needs to invalidate anything. Read next: ops.h, then the interp_*.c file of the group.
  */
 #include <Zydis/Zydis.h>
@@ -157,7 +157,8 @@ static bool take_fpu(struct insn *i, const ZydisDecoder *d, const ZydisDecoderCo
 			i->fp |= FP_MMX;
 		}
 	}
-	i->has_imm = z->raw.imm[0].size != 0;
+	if (z->raw.imm[0].size)
+		i->fp |= FP_IMM;
 	/* Exception classes 1, 2 and 4 (SDM vol. 2, 2.4): legacy SSE forms fault on a misaligned 16-byte operand. */
 	if (i->isa == ISA_SSE && i->msize == 16 && z->mnemonic != ZYDIS_MNEMONIC_MOVUPS && z->mnemonic != ZYDIS_MNEMONIC_MOVUPD &&
 	    z->mnemonic != ZYDIS_MNEMONIC_MOVDQU)
@@ -243,7 +244,7 @@ bool insn_decode(struct insn *i, const uint8_t *bytes, unsigned avail, bool code
 /* --- fetch --- */
 
 /* Bytes of the instruction that lie on the next page are wanted only if the decoder asks for them. */
-static const struct insn *decode_at(struct step *c, struct insn *i, const uint8_t *p, unsigned room, uint32_t lin, bool code32)
+static void decode_at(struct step *c, struct insn *i, const uint8_t *p, unsigned room, uint32_t lin, bool code32)
 {
 	uint8_t buf[16] = { 0 };
 	unsigned n = room < 15 ? room : 15;
@@ -251,82 +252,55 @@ static const struct insn *decode_at(struct step *c, struct insn *i, const uint8_
 
 	memcpy(buf, p, n);
 	if (insn_decode(i, buf, n, code32, &status))
-		return i;
+		return;
 	if (status == DECODE_SHORT && n < 15) {
 		uint32_t addr, err = virt_read(c->v, lin + n, buf + n, 15 - n, ACCESS_X | c->user, &addr);
 
 		if (err)
 			step_page_fault(c, addr, err);
 		if (insn_decode(i, buf, 15, code32, &status))
-			return i;
+			return;
 	}
 	if (status == DECODE_LONG || status == DECODE_SHORT)
 		step_gp(c, 0);
 	step_ud(c);
 }
 
-static const uint8_t *fetch_page(struct step *c, uint32_t lin, gpa_t *gpa)
+static const uint8_t *fetch_page(struct step *c, uint32_t lin)
 {
-	uint32_t err = 0;
+	uint32_t err = 0, off = lin & (PAGE_SIZE - 1);
 	const struct interp_tlb_entry *e = tlb_get(c->v, lin, ACCESS_X | c->user, &err);
 
 	if (!e)
 		step_page_fault(c, lin, err);
-	*gpa = GPA(e->page.a | (lin & (PAGE_SIZE - 1)));
 	if (!e->host)
 		step_crash(c, "the guest ran to eip %#x, guest-physical %#llx, where there is no memory", c->eip,
-			(unsigned long long)gpa->a);
-	return e->host + (lin & (PAGE_SIZE - 1));
+			(unsigned long long)e->page.a + off);
+	return e->host + off;
 }
 
-static bool bytes_match(const struct insn *i, const uint8_t *p, unsigned room)
-{
-	static const uint64_t mask[9] = { 0, 0xff, 0xffff, 0xffffff, 0xffffffff, 0xffffffffff, 0xffffffffffff, 0xffffffffffffff,
-		~0ull };
-	uint64_t a, b;
-
-	if (unlikely(room < 16))
-		return room >= i->len && !memcmp(p, i->bytes, i->len);
-	memcpy(&a, p, 8);
-	memcpy(&b, i->bytes, 8);
-	if (likely(i->len <= 8))
-		return !((a ^ b) & mask[i->len]);
-	if (a != b)
-		return false;
-	memcpy(&a, p + 8, 8);
-	memcpy(&b, i->bytes + 8, 8);
-	return !((a ^ b) & mask[i->len - 8]);
-}
-
-const struct insn *insn_fetch(struct step *c)
+const struct insn *insn_fetch_slow(struct step *c)
 {
 	const struct segment *cs = &c->s->seg[S_CS];
-	uint32_t lin = (uint32_t)cs->base + c->eip, room = PAGE_SIZE - (lin & (PAGE_SIZE - 1));
+	uint32_t lin = (uint32_t)cs->base + c->eip, room = PAGE_SIZE - (lin & (PAGE_SIZE - 1)), last;
 	bool code32 = cs->attr & SEG_DB;
-	const struct insn *i;
+	struct insn *i = &c->scratch;
 	const uint8_t *p;
-	struct insn *slot;
 	uint64_t tag;
-	gpa_t gpa;
 
-	if (unlikely(c->eip > cs->limit))
+	if (c->eip > cs->limit)
 		step_gp(c, 0);
-	p = fetch_page(c, lin, &gpa);
-	tag = gpa.a << 2 | (unsigned)code32 << 1 | 1;
-	if (!c->in->cache) {
-		i = decode_at(c, &c->scratch, p, room, lin, code32);
-	} else {
-		slot = &c->in->cache->insn[(gpa.a ^ gpa.a >> 12) % INTERP_CACHE];
-		if (likely(slot->tag == tag) && likely(bytes_match(slot, p, room)))
-			i = slot;
-		else {
-			slot->tag = 0;
-			i = decode_at(c, slot, p, room, lin, code32);
-			if (i->len <= room)
-				slot->tag = tag;
-		}
+	p = fetch_page(c, lin);
+	tag = insn_tag(p, code32);
+	if (c->in->cache && room >= 16)
+		i = insn_slot(c->in, p);
+	if (i == &c->scratch || i->tag != tag || !insn_matches(i, p)) {
+		i->tag = 0;
+		decode_at(c, i, p, room, lin, code32);
+		i->tag = tag;
 	}
-	if (unlikely(c->eip + i->len - 1 > cs->limit) || unlikely(c->eip + i->len - 1 < c->eip))
+	last = c->eip + i->len - 1;
+	if (last > cs->limit || last < c->eip)
 		step_gp(c, 0);
 	return i;
 }

@@ -6,7 +6,7 @@
  * here. Read next: decode.c, step.h, deliver.c.
  */
 #include <stdarg.h>
-#include <stdlib.h>
+#include <sys/mman.h>
 #include "ops.h"
 #include "segment_private.h"
 
@@ -14,18 +14,23 @@
 
 void interp_init(struct interp *in, enum event_mech mech)
 {
+	void *p;
+
 	memset(in, 0, sizeof(*in));
 	in->mech = mech;
-	in->cache = calloc(1, sizeof(*in->cache));
-	if (in->cache)
-		in->cache->fpu = fpu_stubs_create();
+	p = mmap(NULL, sizeof(*in->cache), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return;
+	in->cache = p;
+	in->cache->fpu = fpu_stubs_create();
 }
 
 void interp_fini(struct interp *in)
 {
-	if (in->cache)
-		fpu_stubs_destroy(in->cache->fpu);
-	free(in->cache);
+	if (!in->cache)
+		return;
+	fpu_stubs_destroy(in->cache->fpu);
+	munmap(in->cache, sizeof(*in->cache));
 	in->cache = NULL;
 }
 

@@ -180,7 +180,7 @@ static unsigned stub_bytes(const struct insn *i, uint8_t *out)
 	if ((i->fp & FP_GPR_RM) && i->mod == 3)
 		modrm &= 0xf8;
 	out[n++] = modrm;
-	if (i->has_imm)
+	if (i->fp & FP_IMM)
 		out[n++] = (uint8_t)i->imm;
 	return n;
 }

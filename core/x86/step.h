@@ -34,10 +34,11 @@ typedef void op_fn(struct step *c);
 #define FP_GPR_W 16u    /* and it is written */
 #define FP_ALIGN 32u    /* a memory operand must be aligned */
 #define FP_MMX 64u      /* it uses an MMX register: a pending x87 exception comes first */
+#define FP_IMM 128u     /* an immediate byte follows */
 
 struct insn {
 	op_fn *fn;
-	uint64_t tag;       /* decode cache: gpa << 1 | 32-bit code; 0: empty */
+	uint64_t tag;       /* decode cache: host address << 1 | 32-bit code; 0: empty */
 	uint8_t bytes[16];  /* as fetched, zero-padded after len */
 	uint32_t imm, imm2; /* sign-extended */
 	uint32_t disp;      /* sign-extended; absolute for moffs */
@@ -50,10 +51,10 @@ struct insn {
 	uint8_t kind;       /* enum event_kind, or KIND_NONE */
 	uint8_t fp;         /* FP_* */
 	uint8_t raw_modrm;  /* offset of ModRM in bytes, 0: none */
-	uint8_t has_imm;    /* FPU and SIMD: an immediate byte follows */
 	uint8_t late;       /* the handler itself says what kind of event it was */
-	uint8_t isa;        /* enum isa of decode.c, for the FPU and SIMD groups */
+	uint8_t isa;        /* enum isa, for the FPU and SIMD groups */
 };
+_Static_assert(sizeof(struct insn) == 64, "one cache line");
 
 enum isa { ISA_INT, ISA_X87, ISA_MMX, ISA_SSE };
 
@@ -91,8 +92,8 @@ _Noreturn void step_crash(struct step *c, const char *fmt, ...);
 static inline _Noreturn void step_gp(struct step *c, uint32_t error) { step_raise(c, VEC_GP, true, error); }
 static inline _Noreturn void step_ud(struct step *c) { step_raise(c, VEC_UD, false, 0); }
 
-/* decode.c */
-const struct insn *insn_fetch(struct step *c);
+/* decode.c: insn_fetch_slow does all that insn_fetch, below, does not find. */
+const struct insn *insn_fetch_slow(struct step *c);
 bool insn_decode(struct insn *i, const uint8_t *bytes, unsigned avail, bool code32, int *status);
 #define DECODE_SHORT 1 /* more bytes are needed */
 #define DECODE_LONG 2  /* longer than 15 bytes */
@@ -201,6 +202,48 @@ static inline void step_store(struct step *c, unsigned seg, uint32_t off, uint32
 	} else {
 		step_write_slow(c, lin, value, size);
 	}
+}
+
+/* --- fetch --- */
+
+static inline struct insn *insn_slot(struct interp *in, const uint8_t *p)
+{
+	return &in->cache->insn[((uintptr_t)p ^ (uintptr_t)p >> 12) % INTERP_CACHE];
+}
+
+static inline uint64_t insn_tag(const uint8_t *p, bool code32)
+{
+	return (uint64_t)(uintptr_t)p << 1 | code32;
+}
+
+/* Whether memory still holds what was decoded; 16 bytes at p must be readable. */
+static inline bool insn_matches(const struct insn *i, const uint8_t *p)
+{
+	uint64_t a, b;
+
+	memcpy(&a, p, 8);
+	memcpy(&b, i->bytes, 8);
+	if (likely(i->len < 8))
+		return !((a ^ b) << (64 - 8 * i->len));
+	return a == b && !memcmp(p + 8, i->bytes + 8, i->len - 8u);
+}
+
+/* The decoded instruction at c->eip: from the cache when the code segment is flat and memory has not changed. */
+static inline const struct insn *insn_fetch(struct step *c)
+{
+	const struct segment *cs = &c->s->seg[S_CS];
+	const uint8_t *p;
+	struct insn *i;
+
+	if (unlikely(cs->limit != 0xffffffffu) || unlikely(c->eip >= 0xfffffff0u) || unlikely(!c->in->cache))
+		return insn_fetch_slow(c);
+	p = tlb_host(c->in, (uint32_t)cs->base + c->eip, 16, ACCESS_X | c->user);
+	if (unlikely(!p))
+		return insn_fetch_slow(c);
+	i = insn_slot(c->in, p);
+	if (unlikely(i->tag != insn_tag(p, cs->attr & SEG_DB)) || unlikely(!insn_matches(i, p)))
+		return insn_fetch_slow(c);
+	return i;
 }
 
 /* --- registers --- */
