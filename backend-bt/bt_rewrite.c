@@ -158,6 +158,8 @@ static bool isa_allowed(const ZydisDecodedInstruction *d)
 /* Uses x87, MMX or SSE state: CR0.TS and EM apply, and callouts must keep it. */
 bool rewrite_fp(const ZydisDecodedInstruction *d)
 {
+	if (d->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && (d->opcode & 0xf8) == 0xd8)
+		return true; /* FCOMI counts as a Pentium Pro instruction */
 	switch (d->meta.isa_set) {
 	case ZYDIS_ISA_SET_X87:
 	case ZYDIS_ISA_SET_FCMOV:
