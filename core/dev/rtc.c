@@ -5,6 +5,8 @@
  * is the host's UTC at the VM's start plus clock_now, plus what the guest has set. Flags in register C are worked out
  * when they are looked at; a timer runs only while an enabled interrupt has not yet been raised, so that a guest which
  * never reads register C costs nothing. Bit 7 of port 0x70 masks NMIs, of which this machine has none.
+ *
+ * Dates are computed here: libc's gmtime_r opens the host's time zone file, for which the jail kills the process.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -32,15 +34,43 @@ struct rtc {
 	struct clock_timer timer;
 };
 
+/* A moment as the registers show it; mon and mday count from 1, wday from 0, a Sunday. */
+struct moment {
+	int64_t year;
+	unsigned mon, mday, wday, hour, min, sec;
+};
+
+/* Days from 1970-01-01 in the Gregorian calendar. Years begin in March here, so that a leap day is the last of its year. */
+static int64_t days_of_date(int64_t year, unsigned mon, unsigned mday)
+{
+	int64_t y = mon <= 2 ? year - 1 : year, era = (y >= 0 ? y : y - 399) / 400;
+	int64_t in_era = y - era * 400, in_year = (153 * ((int64_t)mon + (mon > 2 ? -3 : 9)) + 2) / 5 + (int64_t)mday - 1;
+
+	return era * 146097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year - 719468;
+}
+
+static struct moment moment_of_seconds(int64_t t)
+{
+	int64_t days = t / 86400 - (t % 86400 < 0), left = t - days * 86400;
+	int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097, in_era = z - era * 146097;
+	int64_t year = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
+	int64_t in_year = in_era - (365 * year + year / 4 - year / 100), m = (5 * in_year + 2) / 153;
+	unsigned mon = (unsigned)(m < 10 ? m + 3 : m - 9);
+
+	return (struct moment){ .year = year + era * 400 + (mon <= 2), .mon = mon, .mday = (unsigned)(in_year - (153 * m + 2) / 5 + 1),
+		.wday = (unsigned)(((days + 4) % 7 + 7) % 7), .hour = (unsigned)(left / 3600), .min = (unsigned)(left / 60 % 60),
+		.sec = (unsigned)(left % 60) };
+}
+
 /* Time of day in ns, the guest's setting left out. */
 static uint64_t rtc_now(const struct rtc *r)
 {
 	return r->start_ns + clock_now(&r->vm->clock);
 }
 
-static time_t rtc_seconds(const struct rtc *r)
+static int64_t rtc_seconds(const struct rtc *r)
 {
-	return (time_t)(rtc_now(r) / NS_PER_S) + r->offset;
+	return (int64_t)(rtc_now(r) / NS_PER_S) + r->offset;
 }
 
 static uint8_t encode(const struct rtc *r, unsigned v)
@@ -70,32 +100,30 @@ static unsigned decode_hours(const struct rtc *r, uint8_t v)
 /* Writes the running time into its registers. */
 static void time_to_registers(struct rtc *r)
 {
-	time_t t = rtc_seconds(r);
-	struct tm tm;
+	struct moment m = moment_of_seconds(rtc_seconds(r));
 
-	if ((r->cmos[REG_B] & B_SET) || !gmtime_r(&t, &tm))
+	if (r->cmos[REG_B] & B_SET)
 		return;
-	r->cmos[SECONDS] = encode(r, tm.tm_sec);
-	r->cmos[MINUTES] = encode(r, tm.tm_min);
-	r->cmos[HOURS] = encode_hours(r, tm.tm_hour);
-	r->cmos[WEEKDAY] = encode(r, tm.tm_wday + 1);
-	r->cmos[DAY] = encode(r, tm.tm_mday);
-	r->cmos[MONTH] = encode(r, tm.tm_mon + 1);
-	r->cmos[YEAR] = encode(r, tm.tm_year % 100);
-	r->cmos[CENTURY] = encode(r, (tm.tm_year + 1900) / 100);
+	r->cmos[SECONDS] = encode(r, m.sec);
+	r->cmos[MINUTES] = encode(r, m.min);
+	r->cmos[HOURS] = encode_hours(r, m.hour);
+	r->cmos[WEEKDAY] = encode(r, m.wday + 1);
+	r->cmos[DAY] = encode(r, m.mday);
+	r->cmos[MONTH] = encode(r, m.mon);
+	r->cmos[YEAR] = encode(r, (unsigned)(m.year % 100));
+	r->cmos[CENTURY] = encode(r, (unsigned)(m.year / 100));
 }
 
 /* The guest has set the time registers: the clock goes on from there. */
 static void registers_to_time(struct rtc *r)
 {
-	struct tm tm = {
-		.tm_sec = decode(r, r->cmos[SECONDS]), .tm_min = decode(r, r->cmos[MINUTES]),
-		.tm_hour = decode_hours(r, r->cmos[HOURS]), .tm_mday = decode(r, r->cmos[DAY]),
-		.tm_mon = (int)decode(r, r->cmos[MONTH]) - 1,
-		.tm_year = (int)(decode(r, r->cmos[CENTURY]) * 100 + decode(r, r->cmos[YEAR])) - 1900,
-	};
+	/* Wild values carry into the next field, as a chip's counters would not, but no harm is done. */
+	unsigned mon = decode(r, r->cmos[MONTH]) % 16;
+	int64_t year = decode(r, r->cmos[CENTURY]) * 100 + decode(r, r->cmos[YEAR]);
+	int64_t days = days_of_date(year, mon ? mon : 1, decode(r, r->cmos[DAY]));
+	int64_t of_day = decode_hours(r, r->cmos[HOURS]) * 3600 + decode(r, r->cmos[MINUTES]) * 60 + decode(r, r->cmos[SECONDS]);
 
-	r->offset = timegm(&tm) - (time_t)(rtc_now(r) / NS_PER_S);
+	r->offset = days * 86400 + of_day - (int64_t)(rtc_now(r) / NS_PER_S);
 }
 
 static bool is_time(unsigned reg)
@@ -113,23 +141,21 @@ static uint64_t period_ns(const struct rtc *r)
 	return (NS_PER_S << (rs < 3 ? rs + 6 : rs - 1)) / 32768;
 }
 
-static bool alarm_matches(const struct rtc *r, time_t t)
+static bool alarm_matches(const struct rtc *r, int64_t t)
 {
-	struct tm tm;
+	struct moment m = moment_of_seconds(t);
 
-	if (!gmtime_r(&t, &tm))
-		return false;
 	/* An alarm byte of 0xc0 and above matches anything. */
-	return (r->cmos[SECONDS_ALARM] >= 0xc0 || r->cmos[SECONDS_ALARM] == encode(r, tm.tm_sec)) &&
-		(r->cmos[MINUTES_ALARM] >= 0xc0 || r->cmos[MINUTES_ALARM] == encode(r, tm.tm_min)) &&
-		(r->cmos[HOURS_ALARM] >= 0xc0 || r->cmos[HOURS_ALARM] == encode_hours(r, tm.tm_hour));
+	return (r->cmos[SECONDS_ALARM] >= 0xc0 || r->cmos[SECONDS_ALARM] == encode(r, m.sec)) &&
+		(r->cmos[MINUTES_ALARM] >= 0xc0 || r->cmos[MINUTES_ALARM] == encode(r, m.min)) &&
+		(r->cmos[HOURS_ALARM] >= 0xc0 || r->cmos[HOURS_ALARM] == encode_hours(r, m.hour));
 }
 
 /* Sets the flags of what has happened since the last call, and the interrupt line. */
 static void rtc_sync(struct rtc *r)
 {
 	uint64_t now = rtc_now(r), period = period_ns(r);
-	time_t from = (time_t)(r->seen_ns / NS_PER_S), to = (time_t)(now / NS_PER_S);
+	int64_t from = (int64_t)(r->seen_ns / NS_PER_S), to = (int64_t)(now / NS_PER_S);
 	uint8_t c = r->cmos[REG_C];
 
 	if (period && now / period != r->seen_ns / period)
@@ -138,7 +164,7 @@ static void rtc_sync(struct rtc *r)
 		c |= C_UF;
 		if (to - from > 86400)
 			from = to - 86400; /* every time of day has come once */
-		for (time_t t = from + 1; t <= to && !(c & C_AF); t++)
+		for (int64_t t = from + 1; t <= to && !(c & C_AF); t++)
 			if (alarm_matches(r, t + r->offset))
 				c |= C_AF;
 	}

@@ -81,6 +81,33 @@ Test(rtc, runs_and_carries)
 	cr_assert_eq(get(6), 5, "a Thursday");
 }
 
+/* Every day of the years 1810 to 2209, against libc's calendar. */
+Test(rtc, the_calendar_is_gregorian)
+{
+	set(11, 0x06);
+	for (time_t day = -40 * 146097 / 100; day < 60 * 146097 / 100; day += 1) {
+		struct tm tm;
+		time_t t = day * 86400 + 45296;
+
+		gmtime_r(&t, &tm);
+		set(11, 0x86);
+		set(0, (uint8_t)tm.tm_sec);
+		set(2, (uint8_t)tm.tm_min);
+		set(4, (uint8_t)tm.tm_hour);
+		set(7, (uint8_t)tm.tm_mday);
+		set(8, (uint8_t)(tm.tm_mon + 1));
+		set(9, (uint8_t)((tm.tm_year + 1900) % 100));
+		set(0x32, (uint8_t)((tm.tm_year + 1900) / 100));
+		set(11, 0x06);
+		cr_assert_eq(get(7), tm.tm_mday);
+		cr_assert_eq(get(8), tm.tm_mon + 1);
+		cr_assert_eq(get(9), (tm.tm_year + 1900) % 100);
+		cr_assert_eq(get(0x32), (tm.tm_year + 1900) / 100);
+		cr_assert_eq(get(6), tm.tm_wday + 1);
+		cr_assert_eq(get(4), tm.tm_hour);
+	}
+}
+
 Test(rtc, binary_and_twelve_hours)
 {
 	set_time();
