@@ -171,6 +171,7 @@ static int signals_install(struct pv *pv)
 		return -errno;
 	for (unsigned i = 0; i < ARRAY_LEN(fault_signals); i++)
 		sigaction(fault_signals[i], &sa, &pv->old[i]);
+	sa.sa_flags &= ~SA_NODEFER;
 	sigaction(SIG_KICK, &sa, &pv->old[ARRAY_LEN(fault_signals)]);
 	pv->signals = true;
 	return 0;

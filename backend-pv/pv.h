@@ -30,7 +30,8 @@ struct pv_cpu {
 	uint32_t user;                  /* guest user mode: no hypercalls */
 	uint32_t tf_seen;               /* TF was set when the guest entered the trampoline */
 	/* What the signal handler leaves for run. */
-	uint32_t sig, trapno, err, pad;
+	uint32_t sig, trapno, err;
+	volatile uint32_t in_kick, kick_again; /* a kick's handler runs; another came meanwhile */
 	uint64_t cr2, raw_rip;
 	uint16_t cs, ss;
 	uint32_t live;                  /* DS, ES, FS, GS still hold what the guest left there */

@@ -78,7 +78,7 @@ unwind:
 	ret
 
 /*
- * The signal handler (SA_ONSTACK | SA_NODEFER, empty mask). The alternate stack is a 64 KiB block, aligned; its first
+ * The signal handler (SA_ONSTACK; SA_NODEFER but for kicks). The alternate stack is a 64 KiB block, aligned; its first
  * word is the cpu. rdi = signal, rsi = siginfo, rdx = ucontext.
  */
 	.type pv_signal_entry, @function

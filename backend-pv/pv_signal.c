@@ -140,11 +140,37 @@ static int on_fault64(struct pv_cpu *c, int sig, ucontext_t *uc, uint32_t was_in
 	return 0;
 }
 
+/*
+ * A kick is masked while its handler runs: queued ones would otherwise nest until the stack is full. As no rt_sigreturn
+ * follows, it is unmasked here; a kick that was waiting then nests once, and leaves the mask to us.
+ */
+static void kick_unmask(struct pv_cpu *c, int sig)
+{
+	uint64_t set = 1ull << (sig - 1);
+	register uint64_t size __asm__("r10") = sizeof(set);
+	long r;
+
+	if (c->in_kick) {
+		c->kick_again = 1;
+		return;
+	}
+	c->in_kick = 1;
+	do {
+		c->kick_again = 0;
+		__asm__ volatile("syscall" : "=a"(r) : "a"(SYS_rt_sigprocmask), "D"(1 /* SIG_UNBLOCK */), "S"(&set), "d"(0), "r"(size) : "rcx", "r11", "memory");
+	} while (c->kick_again);
+	c->in_kick = 0;
+}
+
 int pv_signal(struct pv_cpu *c, int sig, siginfo_t *si, ucontext_t *uc, uint32_t was_in_guest)
 {
+	if (si->si_code <= 0 || sig >= SIGRTMIN) {
+		int r = on_async(c, uc, was_in_guest);
+		if (sig >= SIGRTMIN)
+			kick_unmask(c, sig);
+		return r;
+	}
 	c->sig = (uint32_t)sig;
-	if (si->si_code <= 0 || sig >= SIGRTMIN)
-		return on_async(c, uc, was_in_guest);
 	if ((uint16_t)uc->uc_mcontext.gregs[REG_CSGSFS] == HOST_CS64)
 		return on_fault64(c, sig, uc, was_in_guest);
 	return unwind(c, uc, PVX_FAULT);

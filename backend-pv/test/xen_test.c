@@ -1,0 +1,312 @@
+/*
+ * The xen interface without direct execution: what the builder makes, what page types refuse, and tens of thousands of wild
+ * hypercalls (RINGLAB_PV_FUZZ=N for more, RINGLAB_SEED=N for others), after which every reference is counted again.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "domain.h"
+
+#define IMAGE RINGLAB_GUESTS "/hello-xen.elf"
+#define MEM (8u << 20)
+#define P 1u
+#define RW 2u
+
+static struct domain *d;
+static struct vcpu *v;
+static struct xen *x;
+
+static void setup(void)
+{
+	d = domain_new(IMAGE, MEM);
+	v = &d->vm.vcpu;
+	x = d->pv.xen;
+	cr_assert_eq(d->vm.end, END_NONE, "%s", d->vm.why);
+}
+
+static void teardown(void)
+{
+	domain_free(d);
+}
+
+TestSuite(domain, .init = setup, .fini = teardown);
+
+static bool audit(void)
+{
+	uint32_t *count = calloc(x->frames, sizeof(*count));
+	bool ok = xen_frames_audit(v, count);
+
+	free(count);
+	return ok;
+}
+
+static const struct start_info_x86_32 *start_info(void)
+{
+	return mem_ptr(&d->vm.mem, GPA(v->state.gpr[R_ESI] - 0xc0000000u), PAGE_SIZE);
+}
+
+static int32_t call(uint32_t nr, uint32_t a, uint32_t b, uint32_t c, uint32_t e)
+{
+	uint32_t arg[6] = { a, b, c, e };
+
+	return xen_call(v, nr, arg);
+}
+
+/* A page in the middle of the domain's free memory, mapped where the builder mapped it. */
+static uint32_t scratch_mfn(void)
+{
+	return (uint32_t)(v->state.gpr[R_ESP] - 0xc0000000u) / PAGE_SIZE + 8;
+}
+
+static uint32_t scratch_va(void)
+{
+	return 0xc0000000u + scratch_mfn() * PAGE_SIZE;
+}
+
+/* One mmu_update through guest memory. */
+static int32_t update(uint64_t ptr, uint64_t val)
+{
+	uint64_t req[2] = { ptr, val };
+
+	cr_assert(xen_guest_write(v, scratch_va(), req, sizeof(req)));
+	return call(1, scratch_va(), 1, 0, DOMID_SELF);
+}
+
+static int32_t mmuext(uint32_t cmd, uint32_t arg1)
+{
+	uint32_t op[3] = { cmd, arg1, 0 };
+
+	cr_assert(xen_guest_write(v, scratch_va(), op, sizeof(op)));
+	return call(26, scratch_va(), 1, 0, DOMID_SELF);
+}
+
+static uint32_t table_mfn(unsigned i)
+{
+	return (start_info()->pt_base - 0xc0000000u) / PAGE_SIZE + i;
+}
+
+Test(domain, starts_as_the_abi_says)
+{
+	const struct start_info_x86_32 *si = start_info();
+
+	cr_expect_str_eq(si->magic, "xen-3.0-x86_32p");
+	cr_expect_eq(si->nr_pages, MEM / PAGE_SIZE - 1);
+	cr_expect_eq(si->shared_info, (MEM / PAGE_SIZE - 1) * PAGE_SIZE);
+	cr_expect_eq(x->shared->vcpu_info[0].evtchn_upcall_mask, 1);
+	cr_expect_eq(v->state.seg[S_CS].sel, KERNEL_CS);
+	cr_expect_eq(CPL(&v->state), 1);
+	cr_expect_eq(v->state.cr3, (uint64_t)table_mfn(0) << PAGE_SHIFT);
+	cr_expect(audit(), "the builder's own references do not add up");
+}
+
+Test(domain, a_table_is_never_mapped_writable)
+{
+	uint32_t l1 = table_mfn(2), entry = 5;
+	uint64_t slot = ((uint64_t)l1 << PAGE_SHIFT) + entry * 8;
+
+	cr_expect_eq(update(slot, (uint64_t)l1 << PAGE_SHIFT | P | RW), -XEN_EINVAL, "an L1 was mapped writable by itself");
+	cr_expect_eq(update(slot, (uint64_t)table_mfn(0) << PAGE_SHIFT | P | RW), -XEN_EINVAL, "the L3 was mapped writable");
+	cr_expect_eq(update(slot, (uint64_t)l1 << PAGE_SHIFT | P), 0, "a read-only mapping of a table is allowed");
+	cr_expect_eq(x->frame[l1].type, FT_L1);
+	cr_expect(audit());
+}
+
+Test(domain, a_writable_page_does_not_become_a_table)
+{
+	cr_expect_eq(mmuext(0 /* PIN_L1 */, scratch_mfn()), -XEN_EINVAL, "a page mapped writable was pinned as L1");
+	cr_expect_eq(call(14, scratch_va() + PAGE_SIZE, (scratch_mfn() + 1) * PAGE_SIZE | P, 0, 0), 0, "made read-only");
+	memset(mem_ptr(&d->vm.mem, GPA((uint64_t)(scratch_mfn() + 1) * PAGE_SIZE), PAGE_SIZE), 0, PAGE_SIZE);
+	cr_expect_eq(mmuext(0, scratch_mfn() + 1), 0, "a read-only page of zeros is a fine L1");
+	cr_expect_eq(call(14, scratch_va() + PAGE_SIZE, (scratch_mfn() + 1) * PAGE_SIZE | P | RW, 0, 0), -XEN_EINVAL, "and writable no more");
+	cr_expect_eq(mmuext(0, scratch_mfn() + 1), -XEN_EINVAL, "pinned twice");
+	cr_expect_eq(mmuext(4 /* UNPIN */, scratch_mfn() + 1), 0);
+	cr_expect_eq(call(14, scratch_va() + PAGE_SIZE, (scratch_mfn() + 1) * PAGE_SIZE | P | RW, 0, 0), 0);
+	cr_expect(audit());
+}
+
+Test(domain, foreign_frames_and_reserved_bits_are_refused)
+{
+	uint64_t slot = ((uint64_t)table_mfn(2) << PAGE_SHIFT) + 8;
+
+	cr_expect_eq(update(slot, (uint64_t)(x->frames + 1) << PAGE_SHIFT | P), -XEN_EINVAL, "a frame beyond the domain");
+	cr_expect_eq(update(slot, 1ull << 40 | P), -XEN_EINVAL, "a frame beyond 36 bits");
+	cr_expect_eq(update(slot, (uint64_t)x->shared_mfn << PAGE_SHIFT | P | RW), 0, "shared_info may be mapped");
+	cr_expect_eq(update((uint64_t)x->frames << PAGE_SHIFT, 0), -XEN_EINVAL, "an update outside the domain");
+	cr_expect_eq(update(((uint64_t)table_mfn(1) << PAGE_SHIFT) + 8, (uint64_t)scratch_mfn() << PAGE_SHIFT | P | 0x80), -XEN_EINVAL, "a large page");
+	cr_expect_eq(call(1, scratch_va(), 1, 0, 3), -XEN_ESRCH, "another domain's tables");
+	cr_expect(audit());
+}
+
+/* An update between levels: a table that refers to itself, or to one of the wrong level. */
+Test(domain, levels_do_not_mix)
+{
+	cr_expect_eq(update(((uint64_t)table_mfn(1) << PAGE_SHIFT), (uint64_t)table_mfn(1) << PAGE_SHIFT | P), -XEN_EINVAL);
+	cr_expect_eq(update(((uint64_t)table_mfn(0) << PAGE_SHIFT), (uint64_t)table_mfn(2) << PAGE_SHIFT | P), -XEN_EINVAL);
+	cr_expect_eq(mmuext(5 /* NEW_BASEPTR */, table_mfn(1)), -XEN_EINVAL, "an L2 became the root");
+	cr_expect_eq(mmuext(5, table_mfn(0)), 0);
+	cr_expect(audit());
+}
+
+Test(domain, an_unknown_hypercall_is_enosys)
+{
+	for (uint32_t nr = 40; nr < 80; nr++)
+		cr_expect_eq(call(nr, 0, 0, 0, 0), -XEN_ENOSYS);
+	cr_expect_eq(call(UINT32_MAX, 0, 0, 0, 0), -XEN_ENOSYS);
+}
+
+Test(domain, a_multicall_stores_each_result)
+{
+	uint32_t calls[2][8] = { { 17, 99 }, { 63, 99 } };
+
+	cr_assert(xen_guest_write(v, scratch_va(), calls, sizeof(calls)));
+	cr_expect_eq(call(13, scratch_va(), 2, 0, 0), 0);
+	cr_assert(xen_guest_read(v, scratch_va(), calls, sizeof(calls)));
+	cr_expect_eq(calls[0][1], XEN_VERSION);
+	cr_expect_eq((int32_t)calls[1][1], -XEN_ENOSYS);
+}
+
+Test(domain, an_event_sets_what_the_guest_looks_at)
+{
+	uint32_t bind[3] = { 0, 0, 0 };
+
+	cr_assert(xen_guest_write(v, scratch_va(), bind, sizeof(bind)));
+	cr_expect_eq(call(32, 1 /* bind_virq */, scratch_va(), 0, 0), 0);
+	cr_assert(xen_guest_read(v, scratch_va(), bind, sizeof(bind)));
+	uint32_t port = bind[2];
+	cr_assert(port > 0 && port < XEN_EVENTS);
+	x->shared->evtchn_mask[port / 32] |= 1u << port % 32;
+	xen_event_virq(v, 0);
+	cr_expect_eq(x->shared->vcpu_info[0].evtchn_upcall_pending, 0, "a masked port must not ask for an upcall");
+	xen_event_unmask(v, port);
+	cr_expect_eq(x->shared->vcpu_info[0].evtchn_upcall_pending, 1);
+	cr_expect_eq(call(32, 1, scratch_va(), 0, 0), -17, "bound twice");
+}
+
+/* The frame of an exception from user mode, and the iret hypercall that undoes it. */
+Test(domain, a_bounce_and_its_return)
+{
+	struct exit e;
+	uint32_t frame[6], sp = scratch_va() + 2048;
+
+	x->trap[6] = (struct trap_info_x86_32){ 6, 4, KERNEL_CS, 0xc0123456 };
+	x->kernel_sp = sp;
+	x->shared->vcpu_info[0].evtchn_upcall_mask = 0;
+	xen_segment(v, USER_CS32, &v->state.seg[S_CS]);
+	xen_segment(v, USER_DS32, &v->state.seg[S_SS]);
+	v->state.rip = 0x1234;
+	v->state.gpr[R_ESP] = 0x5678;
+	v->state.gpr[R_EAX] = 42;
+	cr_assert_eq(xen_bounce(v, &e, 6, false, 0), STEP_GO);
+	cr_expect_eq(v->state.rip, 0xc0123456);
+	cr_expect_eq(CPL(&v->state), 1);
+	cr_expect_eq(x->shared->vcpu_info[0].evtchn_upcall_mask, 1, "the gate masks events");
+	cr_expect_eq(v->state.gpr[R_ESP], sp - 20);
+	cr_assert(xen_guest_read(v, sp - 20, frame, 20));
+	cr_expect_eq(frame[0], 0x1234);
+	cr_expect_eq(frame[1], USER_CS32, "CS with the saved mask, 0, above it");
+	cr_expect(frame[2] & FL_IF, "EFLAGS shows events unmasked");
+	cr_expect_eq(frame[3], 0x5678);
+	cr_expect_eq(frame[4], USER_DS32);
+	uint32_t eax = 7;
+	v->state.gpr[R_ESP] -= 4;
+	cr_assert(xen_guest_write(v, (uint32_t)v->state.gpr[R_ESP], &eax, 4));
+	call(23, 0, 0, 0, 0);
+	cr_expect_eq(v->state.rip, 0x1234);
+	cr_expect_eq(v->state.gpr[R_ESP], 0x5678);
+	cr_expect_eq(v->state.gpr[R_EAX], 7);
+	cr_expect_eq(CPL(&v->state), 3);
+	cr_expect_eq(x->shared->vcpu_info[0].evtchn_upcall_mask, 0);
+}
+
+/* The guest kernel must not return to a frame that makes it more, or the user less, than it is. */
+Test(domain, iret_to_a_wild_frame_ends_the_guest)
+{
+	uint32_t f[6] = { 0, 0x1000, 0x33, 0x202, 0x2000, 0x2b };
+
+	v->state.gpr[R_ESP] = scratch_va();
+	cr_assert(xen_guest_write(v, scratch_va(), f, sizeof(f)));
+	call(23, 0, 0, 0, 0);
+	cr_expect_eq(d->vm.end, END_CRASH);
+	cr_expect_eq(v->state.seg[S_CS].sel, KERNEL_CS, "and changes nothing");
+}
+
+/* ---- fuzz ---- */
+
+static uint64_t seed;
+
+static uint32_t rnd(void)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (uint32_t)(seed >> 11);
+}
+
+/* Numbers that mean something: frames, tables, addresses of the domain, small counts; and some that mean nothing. */
+static uint32_t interesting(void)
+{
+	switch (rnd() % 12) {
+	case 0: return rnd();
+	case 1: return rnd() % 16;
+	case 2: return scratch_va() + rnd() % (4 * PAGE_SIZE);
+	case 3: return 0xc0000000u + rnd() % MEM;
+	case 4: return table_mfn(rnd() % 8);
+	case 5: return scratch_mfn() + rnd() % 16;
+	case 6: return (scratch_mfn() + rnd() % 16) << PAGE_SHIFT | (rnd() & 0xff);
+	case 7: return table_mfn(rnd() % 8) << PAGE_SHIFT | (rnd() & 0xfff);
+	case 8: return DOMID_SELF;
+	case 9: return UINT32_MAX - rnd() % 8;
+	case 10: return XEN_M2P + rnd() % (2 * PAGE_SIZE) - PAGE_SIZE;
+	default: return x->frames + rnd() % 4 - 2;
+	}
+}
+
+static void scribble(void)
+{
+	uint32_t words[64], n = rnd() % 64, at = scratch_va() + (rnd() % (4 * PAGE_SIZE) & ~3u);
+
+	for (uint32_t i = 0; i < n; i++)
+		words[i] = interesting();
+	xen_guest_write(v, at, words, n * 4);
+}
+
+static void wild_call(void)
+{
+	static const uint32_t mostly[] = { 1, 14, 26, 13, 32, 10, 2, 0, 12, 29 };
+	uint32_t nr = rnd() % 4 ? mostly[rnd() % ARRAY_LEN(mostly)] : rnd() % 70, a[6];
+	struct exit e;
+
+	for (int i = 0; i < 6; i++)
+		a[i] = interesting();
+	if (nr == 1 || nr == 26 || nr == 13)
+		a[1] = rnd() % 24;
+	if (nr == 29 && a[0] == 3)
+		return; /* poll sleeps */
+	xen_call(v, nr, a);
+	if (rnd() % 64 == 0)
+		xen_bounce(v, &e, (uint8_t)rnd(), rnd() & 1, rnd());
+	if (rnd() % 16 == 0) {
+		v->state.rip = interesting();
+		v->state.gpr[R_ESP] = interesting();
+		xen_privileged(v, &e, 0);
+	}
+}
+
+Test(domain, wild_hypercalls_keep_every_reference, .timeout = 600)
+{
+	const char *more = getenv("RINGLAB_PV_FUZZ"), *from = getenv("RINGLAB_SEED");
+	unsigned long n = more ? strtoul(more, NULL, 0) : 60000;
+
+	seed = from ? strtoull(from, NULL, 0) : 0x9e3779b97f4a7c15ull;
+	for (unsigned long i = 0; i < n; i++) {
+		if (rnd() % 3 == 0)
+			scribble();
+		wild_call();
+		d->vm.end = END_NONE; /* a shutdown, or an iret to nowhere: go on from there */
+		v->attention = 0;
+		if (i % 64 == 0)
+			cr_assert(audit(), "after %lu wild hypercalls the references do not add up (RINGLAB_SEED=%s)", i, from ? from : "default");
+	}
+	cr_expect(audit());
+}
