@@ -170,8 +170,8 @@ bool rewrite_fp(const ZydisDecodedInstruction *d)
 	case ZYDIS_ISA_SET_SSEMXCSR:
 	case ZYDIS_ISA_SET_FXSAVE:
 		return true;
-	default:
-		return false;
+	default: /* FCOMI and its kin are filed under the Pentium Pro */
+		return d->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && (d->opcode & 0xf8) == 0xd8;
 	}
 }
 
