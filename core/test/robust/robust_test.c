@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "../loader/images.h"
 
 #define BAD_USAGE 223
 #define HOST_FAILED 222
@@ -17,21 +18,26 @@ struct outcome {
 	char text[4096]; /* both streams */
 };
 
-/* Runs "ringlab ARGS" by the shell, with 20 s at most. */
-static struct outcome ringlab(const char *before, const char *args)
+static struct outcome shell(const char *command)
 {
 	struct outcome o = { 0 };
-	char command[1200];
-	FILE *p;
+	FILE *p = popen(command, "r");
 	int w;
 
-	snprintf(command, sizeof(command), "%s timeout 20 %s %s 2>&1 </dev/null", before, RINGLAB_BINARY, args);
-	p = popen(command, "r");
 	cr_assert_not_null(p);
 	o.text[fread(o.text, 1, sizeof(o.text) - 1, p)] = 0;
 	w = pclose(p);
 	o.status = WIFEXITED(w) ? WEXITSTATUS(w) : 1000 + WTERMSIG(w);
 	return o;
+}
+
+/* Runs "ringlab ARGS", with 20 s at most and no input. */
+static struct outcome ringlab(const char *before, const char *args)
+{
+	char command[1200];
+
+	snprintf(command, sizeof(command), "%s timeout 20 %s %s 2>&1 </dev/null", before, RINGLAB_BINARY, args);
+	return shell(command);
 }
 
 /* A sentence: one line from us that has the given word, and no sanitizer's or libc's complaint. */
@@ -140,6 +146,45 @@ Test(robust, truncated_and_random_files)
 		expect(args, BAD_USAGE, "ringlab-broken");
 		unlink(path);
 	}
+}
+
+/*
+ * Reads the clock, which must not need a file; then echoes its input up to a newline, and ends with status 7. Polls, with
+ * interrupts off and no timer, so only the UART itself can look at the input.
+ */
+static const uint8_t echo_code[] = {
+	0xb0, 0x00, 0xe6, 0x70, 0xe4, 0x71,                         /* mov $0,%al; out %al,$0x70; in $0x71,%al */
+	0xba, 0xfd, 0x03, 0x00, 0x00,                               /* 1: mov $0x3fd,%edx */
+	0xec, 0xa8, 0x01, 0x74, 0xfb,                               /* 2: in (%dx),%al; test $1,%al; jz 2b */
+	0xba, 0xf8, 0x03, 0x00, 0x00, 0xec, 0xee,                   /* mov $0x3f8,%edx; in (%dx),%al; out %al,(%dx) */
+	0x3c, 0x0a, 0x75, 0xeb,                                     /* cmp $10,%al; jne 1b */
+	0x31, 0xc0, 0xb0, 0x07, 0xba, 0xf4, 0x00, 0x00, 0x00, 0xef, /* xor %eax,%eax; mov $7,%al; mov $0xf4,%edx; out %eax,(%dx) */
+	0xeb, 0xfe,
+};
+
+Test(robust, input_reaches_a_jailed_guest)
+{
+	static const char *const how[] = { "--backend interp", "--backend bt", "--backend pv --interface trap" };
+	static struct bytes image;
+	char path[] = "/tmp/ringlab-echo-XXXXXX", command[600];
+	int fd = mkstemp(path);
+
+	image_elf32(&image, &(struct recipe){ 0 });
+	memcpy(image.b + TEXT_OFFSET + ENTRY_OFFSET, echo_code, sizeof(echo_code));
+	cr_assert_eq(write(fd, image.b, image.n), (ssize_t)image.n);
+	close(fd);
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(command, sizeof(command), "printf 'hello, input\\nnot this' | timeout 20 %s run %s %s 2>&1", RINGLAB_BINARY, how[i], path);
+		struct outcome o = shell(command);
+		if (o.status == HOST_FAILED || o.status == BAD_USAGE) {
+			fprintf(stderr, "[SKIP] robust/input_reaches_a_jailed_guest: %s: %s\n", how[i], o.text);
+			continue;
+		}
+		cr_expect_eq(o.status, 7, "%s: %d: %s", how[i], o.status, o.text);
+		cr_expect_not_null(strstr(o.text, "hello, input\n"), "%s: %s", how[i], o.text);
+		cr_expect_null(strstr(o.text, "not this"), "%s: %s", how[i], o.text);
+	}
+	unlink(path);
 }
 
 /* In a mount namespace where /dev/kvm is not there. */
