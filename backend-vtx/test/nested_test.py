@@ -162,7 +162,7 @@ def main():
     c, demanded = Checks(), demands(a.source)
     with tempfile.TemporaryDirectory() as tmp:
         out = os.path.join(tmp, "out")
-        subprocess.run([os.path.join(a.source, "scripts", "nested-vtx"), "--build", a.build, "--out", out, "--timeout", "8", "--wall", "840",
+        subprocess.run([os.path.join(a.source, "scripts", "nested-vtx"), "--build", a.build, "--out", out, "--timeout", "12", "--wall", "840",
                         *words], stdin=subprocess.DEVNULL, check=False)
         if not os.path.exists(os.path.join(out, "manifest.json")):
             print("the nested machine brought back nothing; its message is above")
