@@ -1,14 +1,21 @@
 /*
  * jail.c - seccomp: what the process may still ask of the host once guest code runs.
  *
- * Two filters. The full jail kills the process at any system call outside the list; the list has no call that opens,
+ * Two filters, and one below both. The full jail kills the process at any system call outside the list; the list has no call that opens,
  * connects, creates a process, or changes who we are. In both, a system call of the i386 ABI (int 0x80, SYSENTER, and
  * SYSCALL in compatibility mode) is turned into SIGSYS: guest code in `pv` runs where it can execute such an
- * instruction, and the backend reflects it to the guest. Called by the CLI only.
+ * instruction, and the backend reflects it to the guest. Below both, a 64-bit system call made from the low 4 GiB kills
+ * the process: only guest code lives there, and it gets to 64-bit mode by a far jump. Called by the CLI only.
  */
 #include "core/jail.h"
 #include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "core/backend.h"
 
@@ -41,9 +48,34 @@ static int jail_allow_self_signals(scmp_filter_ctx ctx)
 	return r ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(rt_tgsigqueueinfo), 1, SCMP_A0(SCMP_CMP_EQ, self));
 }
 
+/*
+ * The VMM is position-independent and lies above 4 GiB, as the vDSO does. libseccomp has no rule on the instruction
+ * pointer, so these are the BPF instructions themselves (seccomp(2)). i386 calls are left to the other filter.
+ */
+static int jail_low_code(void)
+{
+	static struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer) + 4),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	static const struct sock_fprog prog = { .len = ARRAY_LEN(code), .filter = code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -errno;
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &prog) ? -errno : 0;
+}
+
 static int jail_load(scmp_filter_ctx ctx)
 {
-	int r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_TRAP);
+	int r = jail_low_code();
+
+	if (r)
+		return r;
+	r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_TRAP);
 
 	if (!r)
 		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
