@@ -26,7 +26,7 @@ static const int jail_core[] = {
 	SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(mremap),
 	SCMP_SYS(set_robust_list), SCMP_SYS(rseq), /* the watching thread may only now be starting */
 	SCMP_SYS(futex), SCMP_SYS(sched_yield), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigtimedwait), SCMP_SYS(restart_syscall),
-	SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(close), SCMP_SYS(exit), SCMP_SYS(exit_group),
+	SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getuid), /* for pthread_sigqueue */ SCMP_SYS(close), SCMP_SYS(exit), SCMP_SYS(exit_group),
 };
 
 static int jail_allow(scmp_filter_ctx ctx, const int *list, size_t n)

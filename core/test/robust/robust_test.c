@@ -2,6 +2,7 @@
  * What a user can do wrong, or a machine can lack: always a sentence and a status of its own, never a crash or silence.
  */
 #include <criterion/criterion.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 
 #define BAD_USAGE 223
 #define HOST_FAILED 222
+#define TIMED_OUT 221
+#define INTERRUPTED 225
 
 struct outcome {
 	int status;      /* exit status, or 1000 + signal */
@@ -162,29 +165,68 @@ static const uint8_t echo_code[] = {
 	0xeb, 0xfe,
 };
 
-Test(robust, input_reaches_a_jailed_guest)
+static const char *const engines[] = { "--backend interp", "--backend bt", "--backend pv --interface trap" };
+#define ENGINES 3
+
+/* A plain ELF file with this code at its entry point, in path, a template of mkstemp. */
+static void code_file(char *path, const void *code, size_t n)
 {
-	static const char *const how[] = { "--backend interp", "--backend bt", "--backend pv --interface trap" };
 	static struct bytes image;
-	char path[] = "/tmp/ringlab-echo-XXXXXX", command[600];
 	int fd = mkstemp(path);
 
 	image_elf32(&image, &(struct recipe){ 0 });
-	memcpy(image.b + TEXT_OFFSET + ENTRY_OFFSET, echo_code, sizeof(echo_code));
+	memcpy(image.b + TEXT_OFFSET + ENTRY_OFFSET, code, n);
 	cr_assert_eq(write(fd, image.b, image.n), (ssize_t)image.n);
 	close(fd);
-	for (unsigned i = 0; i < 3; i++) {
-		snprintf(command, sizeof(command), "printf 'hello, input\\nnot this' | timeout 20 %s run %s %s 2>&1", RINGLAB_BINARY, how[i], path);
+}
+
+/* True, with a reason printed, when this engine cannot run here at all. */
+static bool cannot_run(const char *test, const char *engine, const struct outcome *o)
+{
+	if (o->status != HOST_FAILED && o->status != BAD_USAGE)
+		return false;
+	fprintf(stderr, "[SKIP] robust/%s: %s: %s\n", test, engine, o->text);
+	return true;
+}
+
+Test(robust, input_reaches_a_jailed_guest)
+{
+	char path[] = "/tmp/ringlab-echo-XXXXXX", command[600];
+
+	code_file(path, echo_code, sizeof(echo_code));
+	for (unsigned i = 0; i < ENGINES; i++) {
+		snprintf(command, sizeof(command), "printf 'hello, input\\nnot this' | timeout 20 %s run %s %s 2>&1", RINGLAB_BINARY, engines[i], path);
 		struct outcome o = shell(command);
-		if (o.status == HOST_FAILED || o.status == BAD_USAGE) {
-			fprintf(stderr, "[SKIP] robust/input_reaches_a_jailed_guest: %s: %s\n", how[i], o.text);
+		if (cannot_run("input_reaches_a_jailed_guest", engines[i], &o))
 			continue;
-		}
-		cr_expect_eq(o.status, 7, "%s: %d: %s", how[i], o.status, o.text);
-		cr_expect_not_null(strstr(o.text, "hello, input\n"), "%s: %s", how[i], o.text);
-		cr_expect_null(strstr(o.text, "not this"), "%s: %s", how[i], o.text);
+		cr_expect_eq(o.status, 7, "%s: %d: %s", engines[i], o.status, o.text);
+		cr_expect_not_null(strstr(o.text, "hello, input\n"), "%s: %s", engines[i], o.text);
+		cr_expect_null(strstr(o.text, "not this"), "%s: %s", engines[i], o.text);
 	}
 	unlink(path);
+}
+
+/* jmp . and a loop of IN: compute that nothing leaves, and exits without end. */
+Test(robust, a_signal_or_the_time_out_ends_a_guest_that_spins)
+{
+	static const uint8_t code[2][8] = { { 0xeb, 0xfe }, { 0xba, 0xfd, 0x03, 0x00, 0x00, 0xec, 0xeb, 0xfd } };
+
+	for (unsigned i = 0; i < 2 * ENGINES; i++) {
+		const char *engine = engines[i / 2];
+		char path[] = "/tmp/ringlab-spin-XXXXXX", command[600];
+
+		code_file(path, code[i % 2], sizeof(code[0]));
+		snprintf(command, sizeof(command), "timeout --preserve-status -k 20 -s INT 0.5 %s run %s %s 2>&1 </dev/null", RINGLAB_BINARY, engine, path);
+		struct outcome o = shell(command);
+		if (!cannot_run("a_signal_or_the_time_out_ends_a_guest_that_spins", engine, &o)) {
+			cr_expect_eq(o.status, INTERRUPTED, "%s: %d: %s", engine, o.status, o.text);
+			snprintf(command, sizeof(command), "timeout 20 %s run --timeout 0.3 %s %s 2>&1 </dev/null", RINGLAB_BINARY, engine, path);
+			o = shell(command);
+			cr_expect_eq(o.status, TIMED_OUT, "%s: %d: %s", engine, o.status, o.text);
+			cr_expect(strstr(o.text, "--timeout"), "%s: %s", engine, o.text);
+		}
+		unlink(path);
+	}
 }
 
 /* In a mount namespace where /dev/kvm is not there. */
