@@ -33,7 +33,7 @@ sources | grep '^core/' | grep -vE '^core/(main\.c|test/)' | grep_code '\b(vtx|b
 	fail_if_any "core names a backend in core/main.c only"
 sources | grep -vE '^(backend-vtx|bench/peers)/' | grep_code '#[[:space:]]*include[[:space:]]*<linux/kvm\.h>' |
 	fail_if_any "linux/kvm.h is for backend-vtx"
-sources | grep -vE '^backend-bt/|^core/test/boundary/' | grep_code '\bZydisEncoder[A-Za-z]*' |
+sources | grep -vE '^backend-bt/|^core/test/boundary/' | grep_code '\bZydisEncoder[A-Z][A-Za-z]+' |
 	fail_if_any "the encoder is for backend-bt"
 sources | grep -v 'listing[a-z_]*\.[ch]$' | grep_code '#[[:space:]]*include[[:space:]]*<capstone/' |
 	fail_if_any "Capstone is for listings: files named *listing*"
