@@ -73,8 +73,9 @@ stty -F /dev/ttyS1 raw -echo 115200 2>/dev/null
 {
 	echo "@@ bundle $(stat -c %s /bundle) $(sha256sum </bundle | cut -d' ' -f1)"
 	cat /bundle
-	echo "@@ end"
+	# What is still in the UART's buffers when the power goes is lost: let that be zeros.
+	head -c 8192 /dev/zero
 } >/dev/ttyS1
-sleep 0.2
+sleep 0.5
 echo "@@ done up=$(up)"
 poweroff -f

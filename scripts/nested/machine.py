@@ -4,6 +4,7 @@ COM1 is the console, whose @@ lines are the machine's progress; COM2 carries the
 SHA-256. The exit status of an emulator says nothing (Bochs leaves with 1 at power-off): only the @@ lines count.
 Called by nested-vtx. Read next: init.sh, which is the other side of both serial lines.
 """
+import ctypes
 import os
 import pty
 import re
@@ -70,7 +71,8 @@ class Machine:
         command, env = self.bochs() if self.engine == "bochs" else self.qemu()
         self.start = time.monotonic()
         master, slave = pty.openpty()  # Bochs's term display wants a terminal
-        child = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True)
+        child = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True,
+                                 preexec_fn=die_with_parent)
         os.close(slave)
         screen = threading.Thread(target=drain, args=(master, os.path.join(self.work, "screen.log")), daemon=True)
         screen.start()
@@ -133,7 +135,10 @@ class Machine:
                 for line in lines:
                     self.line(line.decode("utf-8", "replace").strip())
                 age = time.monotonic() - self.start
-                if over or self.ended:
+                if over:
+                    return
+                if self.ended:
+                    self.power_off(child)
                     return
                 if age > seconds:
                     self.problem = f"it did not end within {seconds} s"
@@ -142,6 +147,14 @@ class Machine:
                     said = age
                     self.progress(f"booting the nested machine: {age:.0f} s (usually 40 to 70)")
                 time.sleep(0.05)
+
+    @staticmethod
+    def power_off(child):
+        """Lets the emulator end by itself, so that what it still holds for its serial files is written."""
+        try:
+            child.wait(5)
+        except subprocess.TimeoutExpired:
+            pass  # the caller kills it
 
     def line(self, text):
         if not text.startswith("@@ "):
@@ -186,6 +199,11 @@ class Machine:
 def write(path, text):
     with open(path, "w") as f:
         f.write(text)
+
+
+def die_with_parent():
+    """In the emulator's process: no machine outlives the script that started it."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def drain(fd, path):

@@ -15,6 +15,7 @@ import initramfs
 from common import Failure, sha256_bytes, sha256_file
 
 FORMAT = 1
+KEEP = 1000  # results in the cache; the oldest go first
 FILES = ("stats.json", "console", "stderr", "status", "hist")
 
 
@@ -70,6 +71,12 @@ class Store:
         facts = dict(line.split(" ", 1) for line in content.get("machine", b"").decode().splitlines() if " " in line)
         for n, job in enumerate(jobs):
             self.save_one(job, {f: content[f"{n}/{f}"] for f in FILES if f"{n}/{f}" in content}, module, facts)
+        self.prune()
+
+    def prune(self):
+        runs = sorted((os.path.join(self.base, d) for d in os.listdir(self.base)), key=os.path.getmtime)
+        for old in runs[:-KEEP]:
+            remove(old)
 
     def save_one(self, job, files, module, facts):
         target = os.path.join(self.base, self.key(job))
@@ -138,6 +145,14 @@ def write_json(path, value):
     with open(path, "w") as f:
         json.dump(value, f, indent=1, sort_keys=True)
         f.write("\n")
+
+
+def remove_old(base, prefix):
+    """Working directories of boots that failed, or were kept, more than a day ago."""
+    for name in os.listdir(base):
+        path = os.path.join(base, name)
+        if name.startswith(prefix) and os.path.getmtime(path) < time.time() - 86400:
+            remove(path)
 
 
 def remove(path):
