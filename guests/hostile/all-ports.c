@@ -1,5 +1,6 @@
 /*
- * all-ports.c - writes garbage to every port that does not end the guest, in every width, reads them all, and then resets.
+ * all-ports.c - writes garbage to every port that does not end the guest, in every width, reads them all, and then
+ * resets.
  */
 #include "hostile.h"
 

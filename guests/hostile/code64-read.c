@@ -1,5 +1,6 @@
 /*
- * code64-read.c - looks at the host's registers out of the host's 64-bit code segment, and follows what it finds there.
+ * code64-read.c - looks at the host's registers out of the host's 64-bit code segment, and follows what it finds
+ * there.
  */
 #include "hostile.h"
 

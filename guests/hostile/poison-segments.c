@@ -1,5 +1,6 @@
 /*
- * poison-segments.c - puts local, host and null selectors into FS and GS, at last into DS and ES, before every kind of entry.
+ * poison-segments.c - puts local, host and null selectors into FS and GS, at last into DS and ES, before every kind
+ * of entry.
  */
 #include "hostile.h"
 

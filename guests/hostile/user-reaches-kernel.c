@@ -1,5 +1,6 @@
 /*
- * user-reaches-kernel.c - user mode reads and writes the guest kernel's memory, through its own and through the host's selectors.
+ * user-reaches-kernel.c - user mode reads and writes the guest kernel's memory, through its own and through the
+ * host's selectors.
  */
 #include "hostile.h"
 

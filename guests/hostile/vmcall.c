@@ -1,5 +1,6 @@
 /*
- * vmcall.c - the instructions of hardware virtualization: VMCALL, VMMCALL, VMLAUNCH, VMREAD, INVEPT, VMRUN, SKINIT and more.
+ * vmcall.c - the instructions of hardware virtualization: VMCALL, VMMCALL, VMLAUNCH, VMREAD, INVEPT, VMRUN, SKINIT
+ * and more.
  */
 #include "hostile.h"
 

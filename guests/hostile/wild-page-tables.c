@@ -1,5 +1,6 @@
 /*
- * wild-page-tables.c - page-table entries that point outside RAM, at themselves, at the tables; reserved bits; at last a wild CR3.
+ * wild-page-tables.c - page-table entries that point outside RAM, at themselves, at the tables; reserved bits; at
+ * last a wild CR3.
  */
 #include "hostile.h"
 

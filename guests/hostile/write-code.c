@@ -1,5 +1,6 @@
 /*
- * write-code.c - writes to code: its own text, the instruction that runs next, the instruction that writes, code made of data.
+ * write-code.c - writes to code: its own text, the instruction that runs next, the instruction that writes, code made
+ * of data.
  */
 #include "hostile.h"
 

@@ -1,5 +1,6 @@
 /*
- * wrpkru.c - the instructions that move protection keys and extended state: WRPKRU, RDPKRU, XRSTOR, XSAVE, XSETBV, XGETBV.
+ * wrpkru.c - the instructions that move protection keys and extended state: WRPKRU, RDPKRU, XRSTOR, XSAVE, XSETBV,
+ * XGETBV.
  */
 #include "hostile.h"
 

@@ -1,5 +1,6 @@
 /*
- * xen-page-tables.c - page-table requests that no guest may make: foreign frames, writable tables, wild addresses, live tables unpinned.
+ * xen-page-tables.c - page-table requests that no guest may make: foreign frames, writable tables, wild addresses,
+ * live tables unpinned.
  */
 #include "hostile.h"
 

@@ -1,5 +1,6 @@
 /*
- * far-call.c - far CALL: direct, through memory, through call gates to the same and to an inner level, and its faults.
+ * far-call.c - far CALL: direct, through memory, through call gates to the same and to an inner level, and its
+ * faults.
  */
 #include "insn.h"
 
@@ -13,7 +14,6 @@ __asm__(".text; far_leaf: mov 4(%esp), %eax; lret; .globl far_leaf");
 __asm__("far_inner: mov 8(%esp), %eax; sub 12(%esp), %eax; lret $8; .globl far_inner");
 extern void far_leaf(void), far_inner(void);
 
-KERNEL_CODE(direct, "lcall $0x80, $far_leaf")
 KERNEL_CODE(wrong_selector, "lcall $0x88, $far_leaf")
 KERNEL_CODE(indirect, "lcall *pointer")
 
@@ -60,6 +60,5 @@ int guest_main(void)
 	expect_user_fault("user-to-kernel-gate", user_call, 0, GP, SEL_SPARE);
 	ringlab_truth.count[EV_FAR_BRANCH] -= 1; /* the last attempt counted itself, and faulted */
 	ringlab_truth.count[EV_USER_RETURN] -= 1;
-	(void)direct;
 	return insn_end();
 }

@@ -1,5 +1,6 @@
 /*
- * ltr.c - LTR marks the descriptor busy, and its stack serves entries from user mode; faults when busy and in user mode.
+ * ltr.c - LTR marks the descriptor busy, and its stack serves entries from user mode; faults when busy and in user
+ * mode.
  */
 #include "insn.h"
 

@@ -4,22 +4,19 @@
 #include "insn.h"
 
 KERNEL_CODE(load, "mov %%eax, %%ss")
-KERNEL_CODE(load_and_restore, "mov %%ss, %%ecx; mov %%eax, %%ss; mov %%ss, %%edx; mov %%ecx, %%ss; mov %%edx, %%eax")
 RING3_CODE(user_load, "mov %%eax, %%ss")
 
 static uint32_t seen(uint32_t selector)
 {
-	uint32_t v = selector;
+	uint32_t v;
 	truth_add(SEG_READ, 2);
 	truth_add(SEG_LOAD, 2);
-	__asm__ volatile("mov %%ss, %%ecx; mov %%eax, %%ss; mov %%ss, %%edx; mov %%ecx, %%ss" : "+a"(v) : : "ecx", "edx", "memory");
-	__asm__ volatile("mov %%edx, %0" : "=r"(v));
+	__asm__ volatile("mov %%ss, %%ecx; mov %%eax, %%ss; mov %%ss, %%edx; mov %%ecx, %%ss" : "=d"(v) : "a"(selector) : "ecx", "memory");
 	return v & 0xffff;
 }
 
 int guest_main(void)
 {
-	(void)load_and_restore;
 	gdt_set(SEL_SPARE, gdt_entry(0, 0xfffff, 0x93, 0xc));
 	gdt_set(SEL_SPARE + 8, gdt_entry(0, 0xfffff, 0x13, 0xc)); /* not present */
 	gdt_set(SEL_SPARE + 16, gdt_entry(0, 0xfffff, 0x91, 0xc)); /* not writable */

@@ -1,5 +1,6 @@
 /*
- * smc.c - self-modified code: an immediate, the next instruction, and code on a page that is also written by REP MOVS.
+ * smc.c - self-modified code: an immediate, the next instruction, and code on a page that is also written by REP
+ * MOVS.
  */
 #include "insn.h"
 

@@ -102,6 +102,7 @@ struct trap_frame { /* as the entry code stores it; esp and ss only when the tra
 /* True: handled, return to the frame as it stands. Called for any vector; counting has been done. */
 typedef bool trap_handler(struct trap_frame *f);
 void trap_set(unsigned vector, trap_handler *fn);
+const char *trap_name(uint32_t vector); /* "#GP" */
 uint32_t trap_cr2(void); /* the address of the last page fault */
 
 /*

@@ -34,12 +34,10 @@ static bool attempt(void (*how)(void *), void (*fn)(uint32_t arg), uint32_t arg)
 
 static bool report(const char *name, bool faulted)
 {
-	static const char *const vector_name[20] = { "#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "#9", "#TS", "#NP",
-		"#SS", "#GP", "#PF", "#15", "#MF", "#AC", "#MC", "#XM" };
 	if (!faulted)
 		printf("ATTACK %s: no fault\n", name);
 	else if (attack_fault.vector < 20)
-		printf("ATTACK %s: %s(0x%x)\n", name, vector_name[attack_fault.vector], attack_fault.error);
+		printf("ATTACK %s: %s(0x%x)\n", name, trap_name(attack_fault.vector), attack_fault.error);
 	else
 		printf("ATTACK %s: vector 0x%x\n", name, attack_fault.vector);
 	return faulted;

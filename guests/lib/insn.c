@@ -57,9 +57,6 @@ static void call_user(void *arg)
 	c->result = user_run_flags(c->fn, c->arg, c->eflags);
 }
 
-static const char *const vector_name[20] = { "#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "#9", "#TS", "#NP",
-	"#SS", "#GP", "#PF", "#15", "#MF", "#AC", "#MC", "#XM" };
-
 /* One number for "exception v with error e", so that expectations can be compared and listed. */
 static uint32_t outcome(uint32_t vector, uint32_t error)
 {
@@ -70,7 +67,7 @@ static void compare(const char *key, int caught, uint32_t want)
 {
 	uint32_t got = caught ? outcome(insn_fault.vector, insn_fault.error) : 0;
 	if (caught)
-		printf("SAW %s=%s(0x%x)\n", key, insn_fault.vector < 20 ? vector_name[insn_fault.vector] : "#?", insn_fault.error);
+		printf("SAW %s=%s(0x%x)\n", key, trap_name(insn_fault.vector), insn_fault.error);
 	else
 		printf("SAW %s=no-fault\n", key);
 	if (got != want)

@@ -3,7 +3,10 @@
  */
 #include "hal.h"
 
-/* The text after `name` where it is a whole word or the left side of one; or NULL. The loader's first word is the image's name. */
+/*
+ * The text after `name` where it is a whole word or the left side of one; or NULL. The loader's first word is the image's
+ * name.
+ */
 static const char *find(const char *name)
 {
 	size_t n = strlen(name);

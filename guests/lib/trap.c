@@ -91,6 +91,13 @@ void trap_expect_poison(void)
 	trap_distrust = 1;
 }
 
+const char *trap_name(uint32_t vector)
+{
+	static const char *const names[20] = { "#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "#9", "#TS", "#NP",
+		"#SS", "#GP", "#PF", "#15", "#MF", "#AC", "#MC", "#XM" };
+	return vector < ARRAY_LEN(names) ? names[vector] : "#?";
+}
+
 int trap_try(struct fault *f, void (*fn)(void *arg), void *arg)
 {
 	if (context_save(&recovery.context))
