@@ -12,7 +12,13 @@ enum { H_RAX, H_RCX, H_RDX, H_RBX, H_RSP, H_RBP, H_RSI, H_RDI, H_R8, H_R9, H_R10
 
 #define H_WIN H_R13    /* the window's base */
 #define H_WIN_HI H_R11 /* the window's base + 4 GiB */
-#define H_ESP H_R15    /* the guest's ESP */
+/*
+ * The guest's ESP plus the window's base, so that the stack is reached by base and displacement alone: short, and of the
+ * kind that CPUs forward from register to register. The low half is ESP itself, as windows are aligned to 4 GiB; after a
+ * 32-bit write emit_esp_fix adds the base again. Pushes and pops move it in 64 bits: they touch memory first, and so fault
+ * in a guard zone before it can leave the window.
+ */
+#define H_ESP H_R15
 #define H_TABLE H_R12
 
 /* The host register that holds a guest general register. */
@@ -36,7 +42,8 @@ struct tr {
 	struct { uint8_t *site; uint32_t target; } jump[TR_JUMPS];
 	unsigned jumps;
 	uint32_t site;         /* SITE_* of the current instruction */
-	const uint8_t *bytes;
+	const uint8_t *bytes;  /* of the current instruction and what follows */
+	unsigned avail;
 	ZydisDecodedInstruction d;
 	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
 };
@@ -125,7 +132,10 @@ static inline void emit_imm64(struct tr *t, unsigned dst, uint64_t imm)
 
 static inline struct ea ea_hot(int off) { return (struct ea){ H_R14, H_NONE, off }; }
 /* [window + guest register + disp] */
-static inline struct ea ea_win(unsigned host, int32_t disp) { return (struct ea){ (uint8_t)host, H_WIN, disp }; }
+static inline struct ea ea_win(unsigned host, int32_t disp)
+{
+	return (struct ea){ (uint8_t)host, host == H_ESP ? H_NONE : H_WIN, disp };
+}
 
 static inline void emit_call_hot(struct tr *t, int off)
 {
@@ -139,7 +149,16 @@ static inline void emit_esp_add(struct tr *t, int32_t delta)
 {
 	struct ea a = { H_ESP, H_NONE, delta };
 
-	emit_lea32(t, H_ESP, &a);
+	emit_lea64(t, H_ESP, &a);
+}
+
+/* After a 32-bit write to ESP. */
+static inline void emit_esp_fix(struct tr *t)
+{
+	struct ea a = { H_ESP, H_WIN, 0 };
+
+	t->flags &= (uint16_t)~IM_RESTART;
+	emit_lea64(t, H_ESP, &a);
 }
 
 /* A 32-bit relative jump (cc 0..15, or -1: unconditional) to a guest address, resolved when the block is finished. */

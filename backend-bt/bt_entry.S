@@ -5,7 +5,7 @@
  * r10d and an argument in r9d: all guest registers are stored into struct cpu_state, a C function runs, and what it
  * returns is where to go on, or NULL to leave. From bt_resume_start to bt_resume_end nothing but reads of memory
  * happens, so bt_async.c may restart it from the top when a kick arrives in between: that is what makes the attention
- * test race-free. Registers in translated code: r15d guest ESP, r14 hot, r13 window, r11 window + 4 GiB, r12 table.
+ * test race-free. Registers in translated code: r15 window + guest ESP, r14 hot, r13 window, r11 window + 4 GiB, r12 table.
  *
  * FPU: C code uses SSE but never x87, so an ordinary callout saves XMM0-7 and gives C its own MXCSR; the rest of the guest's
  * FPU state stays in the CPU. The whole of it goes to state.fx (fpu_mem) when translated code is left, and before the
@@ -59,6 +59,7 @@ bt_resume_start:
 	mov STATE_GPR+16(%r8), %edx
 	mov STATE_GPR+24(%r8), %ebx
 	mov STATE_GPR+32(%r8), %r15d
+	lea (%r15,%r13), %r15
 	mov STATE_GPR+40(%r8), %ebp
 	mov STATE_GPR+48(%r8), %esi
 	mov STATE_GPR+56(%r8), %edi
@@ -127,7 +128,7 @@ bt_leave:
 	mov %rcx, STATE_GPR+8(%r11)
 	mov %rdx, STATE_GPR+16(%r11)
 	mov %rbx, STATE_GPR+24(%r11)
-	mov %r15, STATE_GPR+32(%r11)
+	mov %r15d, STATE_GPR+32(%r11) /* the upper half stays zero */
 	mov %rbp, STATE_GPR+40(%r11)
 	mov %rsi, STATE_GPR+48(%r11)
 	mov %rdi, STATE_GPR+56(%r11)

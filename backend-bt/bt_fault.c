@@ -68,7 +68,7 @@ static void on_fault(int sig, siginfo_t *info, void *ucontext)
 	}
 	im = block_insn(b, k, rip);
 	b->fault = (struct bt_fault){ .sig = sig, .addr = (uint64_t)(uintptr_t)info->si_addr,
-		.trapno = (uint32_t)uc->uc_mcontext.gregs[REG_TRAPNO], .err = (uint32_t)uc->uc_mcontext.gregs[REG_ERR] };
+		.probe = im->guest & IM_PROBE, .trapno = (uint32_t)uc->uc_mcontext.gregs[REG_TRAPNO], .err = (uint32_t)uc->uc_mcontext.gregs[REG_ERR] };
 	fault_capture(b, uc, k, im);
 }
 
@@ -126,6 +126,10 @@ static enum interp_result memory_fault(struct bt *b)
 	uint32_t eip = (uint32_t)v->state.rip, error;
 	bool write = b->fault.err & PFEC_W;
 
+	if (b->fault.probe) {
+		site_fault(b, eip, SITE_GUEST);
+		return by_interpreter(b, EV_HOST_FAULT);
+	}
 	if (addr - win >= WINDOW) {
 		/* A guard zone: the address wrapped around, or a segment's limit has to be checked. */
 		site_mark(b, eip, addr - win >= (uint64_t)-(int64_t)GUARD / 2 || addr - win < 2 * WINDOW ? SITE_WRAP : SITE_SOFT);

@@ -70,7 +70,8 @@ struct imap {
 	uint16_t host;  /* offset from the block's start */
 	uint16_t guest; /* offset from the block's first byte | IM_* */
 };
-#define IM_GUEST   0x07ff
+#define IM_GUEST   0x03ff
+#define IM_PROBE   0x0400 /* moves ESP: its only memory access is ours */
 #define IM_RESTART 0x0800 /* nothing guest-visible changes before its last host instruction, or doing it twice is harmless */
 #define IM_SHADOW  0x1000 /* follows STI */
 #define IM_SWAP    0x2000 /* AL..BL and AH..BH are exchanged while it runs: of register guest >> IM_SWAPREG */
@@ -153,6 +154,7 @@ struct bt_fault {
 	uint64_t addr;    /* host address */
 	uint32_t trapno, err;
 	bool kick;        /* no fault: a kick at a boundary */
+	bool probe;       /* IM_PROBE */
 };
 
 struct bt {

@@ -9,6 +9,8 @@
  */
 #include "bt_emit.h"
 
+#define ESP_STEP 65536 /* the largest constant that moves ESP without a wrap */
+
 /* --- helpers --- */
 
 void rewrite_callout(struct tr *t, enum bt_thunk th, uint32_t arg)
@@ -201,6 +203,7 @@ static bool never_copied(ZydisMnemonic m)
 struct shape {
 	const ZydisDecodedOperand *mem;
 	uint8_t reg_r, reg_b;  /* 1: ModRM.reg or ModRM.rm/opcode names ESP */
+	bool esp_written;      /* as 32 bits */
 	uint8_t high8;         /* guest register number of AH..BH, 4..7; 0: none */
 	unsigned high8_count;
 	bool al_hidden;        /* uses AL or AX in a hidden operand */
@@ -232,6 +235,8 @@ static bool shape_reg(struct shape *s, const ZydisDecodedOperand *o)
 			s->reg_r = 1;
 		else
 			s->reg_b = 1;
+		if (r == ZYDIS_REGISTER_ESP && (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
+			s->esp_written = true;
 		return true;
 	case ZYDIS_REGCLASS_X87:
 	case ZYDIS_REGCLASS_MMX:
@@ -304,6 +309,19 @@ static void emit_swap8(struct tr *t, unsigned high)
 	e2(t, 0x86, 0xc0 | high << 3 | (high - 4));
 }
 
+/* Where it is not certain that the upper half of ESP's register was cleared, it is cleared. */
+static void esp_fix(struct tr *t)
+{
+	switch (t->d.mnemonic) {
+	case ZYDIS_MNEMONIC_ADD: case ZYDIS_MNEMONIC_SUB: case ZYDIS_MNEMONIC_AND: case ZYDIS_MNEMONIC_OR:
+	case ZYDIS_MNEMONIC_XOR: case ZYDIS_MNEMONIC_MOV: case ZYDIS_MNEMONIC_MOVZX: case ZYDIS_MNEMONIC_XCHG:
+		break;
+	default:
+		emit_mov32(t, H_ESP, H_ESP);
+	}
+	emit_esp_fix(t);
+}
+
 static bool generic_memory(struct tr *t, const struct shape *s)
 {
 	unsigned reg = s->reg_r ? H_ESP : t->d.raw.modrm.reg;
@@ -341,6 +359,8 @@ static bool generic_memory(struct tr *t, const struct shape *s)
 	emit_imms(t);
 	if (swap)
 		emit_swap8(t, s->high8);
+	if (s->esp_written)
+		esp_fix(t);
 	return true;
 }
 
@@ -360,6 +380,8 @@ static bool generic_register(struct tr *t, const struct shape *s)
 		emit_opcode(t, s->reg_b ? 3 : 0); /* ESP is register 4 of the opcode; r15 is 7 */
 	}
 	emit_imms(t);
+	if (s->esp_written)
+		esp_fix(t);
 	return true;
 }
 
@@ -378,6 +400,48 @@ static bool generic(struct tr *t)
 
 /* --- instructions with forms of their own --- */
 
+/* The next instruction touches the top of the stack first: push, pop, ret. */
+static bool next_touches_stack(const struct tr *t)
+{
+	uint8_t op = t->avail > t->d.length ? t->bytes[t->d.length] : 0;
+
+	return (op >= 0x50 && op <= 0x5f) || op == 0xc3;
+}
+
+/*
+ * ESP plus or minus a small constant. Calls and returns hang on ESP, so it moves by one 64-bit lea, and the flags are
+ * computed beside it. That does not wrap at 4 GiB: a load at the new top of the stack (unless the next instruction
+ * touches it anyway) makes sure that ESP cannot creep through the guard zone. Its fault is not the guest's (IM_PROBE).
+ */
+static bool esp_adjust(struct tr *t, int32_t delta, bool flags)
+{
+	struct ea top = ea_win(H_ESP, delta);
+
+	if (delta < -ESP_STEP || delta > ESP_STEP || (t->site & SITE_SOFT))
+		return false;
+	t->flags = (uint16_t)((t->flags & ~IM_RESTART) | IM_PROBE);
+	if (flags) {
+		emit_mov32(t, H_R8, H_ESP);
+		e3(t, 0x41, 0x81, 0xc0 | (t->d.mnemonic == ZYDIS_MNEMONIC_SUB ? 5u << 3 : 0)); /* add/sub r8d, imm32 */
+		e4(t, (uint32_t)(t->d.mnemonic == ZYDIS_MNEMONIC_SUB ? -delta : delta));
+	}
+	if (!next_touches_stack(t))
+		emit_op_ea(t, 0x8a, H_R8, &top, false); /* mov r8b, [r15 + delta] */
+	emit_esp_add(t, delta);
+	return true;
+}
+
+static bool add_sub(struct tr *t)
+{
+	const ZydisDecodedOperand *a = &t->op[0], *b = &t->op[1];
+	int64_t imm = b->imm.value.s;
+
+	if (a->type != ZYDIS_OPERAND_TYPE_REGISTER || a->reg.value != ZYDIS_REGISTER_ESP || b->type != ZYDIS_OPERAND_TYPE_IMMEDIATE ||
+	    imm < -ESP_STEP || imm > ESP_STEP || (t->d.attributes & ZYDIS_ATTRIB_HAS_LOCK))
+		return generic(t);
+	return esp_adjust(t, (int32_t)(t->d.mnemonic == ZYDIS_MNEMONIC_SUB ? -imm : imm), true);
+}
+
 /* 40..4f do not exist in 64-bit mode: ff /0, /1. */
 static bool inc_dec(struct tr *t)
 {
@@ -390,6 +454,8 @@ static bool inc_dec(struct tr *t)
 	if (r & 8)
 		e1(t, 0x41);
 	e2(t, 0xff, 0xc0 | (op >= 0x48 ? 8u : 0) | (r & 7));
+	if (r == H_ESP && t->d.operand_width == 32)
+		emit_esp_fix(t);
 	return true;
 }
 
@@ -402,7 +468,11 @@ static bool lea(struct tr *t)
 	if (t->d.operand_width != 32 || t->d.address_width != 32 || !guest_reg(m->mem.base, &base) ||
 	    !guest_reg(m->mem.index, &index))
 		return false;
+	if (dst == H_ESP && base == H_ESP && index == H_NONE && m->mem.disp.value >= -ESP_STEP && m->mem.disp.value <= ESP_STEP)
+		return esp_adjust(t, (int32_t)m->mem.disp.value, false);
 	emit_lea_full(t, dst, base, index, m->mem.scale, (int32_t)m->mem.disp.value);
+	if (dst == H_ESP)
+		emit_esp_fix(t);
 	return true;
 }
 
@@ -466,7 +536,9 @@ static bool pop(struct tr *t)
 	if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && o->reg.value >= ZYDIS_REGISTER_EAX && o->reg.value <= ZYDIS_REGISTER_EDI) {
 		unsigned r = host_reg((unsigned)(o->reg.value - ZYDIS_REGISTER_EAX));
 		emit_load(t, r, &top);
-		if (r != H_ESP)
+		if (r == H_ESP)
+			emit_esp_fix(t);
+		else
 			emit_esp_add(t, 4);
 		return true;
 	}
@@ -522,6 +594,7 @@ static bool leave(struct tr *t)
 	t->flags &= (uint16_t)~IM_RESTART;
 	emit_load(t, H_R8, &a);
 	emit_lea32(t, H_ESP, &esp);
+	emit_esp_fix(t);
 	emit_mov32(t, H_RBP, H_R8);
 	return true;
 }
@@ -686,6 +759,8 @@ static bool mov_from_sreg(struct tr *t)
 		if (t->d.operand_width == 16)
 			e1(t, 0x66);
 		emit_load(t, host_reg(t->d.raw.modrm.rm), &sel);
+		if (host_reg(t->d.raw.modrm.rm) == H_ESP && t->d.operand_width != 16)
+			emit_esp_fix(t);
 	}
 	rewrite_count(t, EV_SEG_READ);
 	return true;
@@ -727,6 +802,8 @@ bool rewrite(struct tr *t)
 	switch (t->d.mnemonic) {
 	case ZYDIS_MNEMONIC_INC: case ZYDIS_MNEMONIC_DEC:
 		return inc_dec(t);
+	case ZYDIS_MNEMONIC_ADD: case ZYDIS_MNEMONIC_SUB:
+		return add_sub(t);
 	case ZYDIS_MNEMONIC_LEA:
 		return lea(t);
 	case ZYDIS_MNEMONIC_MOV:

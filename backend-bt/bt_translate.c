@@ -200,6 +200,7 @@ static unsigned form(struct tr *t, struct fetch *f)
 		} else if (!n || !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&b->decoder, t->bytes, n, &t->d, t->op))) {
 			break;
 		}
+		t->avail = n;
 		t->eip = t->next;
 		t->next = t->eip + t->d.length;
 		t->site = site_flags(b, t->eip);
