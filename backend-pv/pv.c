@@ -44,6 +44,14 @@ static bool have_pku(void)
 	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & bit_OSPKE);
 }
 
+/* AMD and its kin enter the host kernel by SYSCALL in compatibility mode; Intel by SYSENTER. No feature bit tells. */
+static bool have_syscall32(void)
+{
+	unsigned a, b, c, d;
+
+	return __get_cpuid(0, &a, &b, &c, &d) && (b == signature_AMD_ebx || b == 0x6f677948 /* "Hygo"nGenuine */);
+}
+
 __attribute__((target("xsave"))) static uint64_t xcr0(void)
 {
 	return _xgetbv(0);
@@ -113,6 +121,7 @@ static int pv_vm_init(struct vm *vm)
 		return -ENOMEM;
 	pv->vm = vm;
 	pv->top = PV_TOP;
+	pv->syscall32 = have_syscall32();
 	pv->landing = (uint32_t)vdso & (uint32_t)PAGE_MASK;
 	if ((r = isolation_choose(pv)))
 		goto no_iso;
@@ -352,6 +361,8 @@ static int segs_push(struct vcpu *v)
 
 static bool pv_ready(struct vcpu *v)
 {
+	if (((struct pv *)v->vm->priv)->xen)
+		return false; /* the ABI has event channels; the 8259 is nobody's there */
 	return (v->state.rflags & FL_IF) && !v->state.int_shadow;
 }
 
@@ -430,6 +441,22 @@ static enum step before_entry(struct vcpu *v, struct exit *e)
 	return STEP_GO;
 }
 
+/* What depends on the guest's level, and on what VMM code did meanwhile. 0 or -errno. */
+static int entry_prepare(struct vcpu *v)
+{
+	struct pv *pv = v->vm->priv;
+	struct pv_cpu *c = pv->cpu;
+
+	c->user = CPL(&v->state) == 3;
+	c->use_pkru = pv->iso == ISO_KEYS;
+	c->pkru = c->use_pkru && c->user ? 1u << (2 * pv->pkey) : 0; /* AD: no access, SDM vol. 3, 4.6.2 */
+	if (pv->cpuid_faulting && c->cpuid_native) {
+		c->cpuid_native = 0;
+		syscall(SYS_arch_prctl, ARCH_SET_CPUID, 0);
+	}
+	return pv_shadow_switch(pv, c->user);
+}
+
 static int pv_run(struct vcpu *v, struct exit *e)
 {
 	struct pv *pv = v->vm->priv;
@@ -438,8 +465,7 @@ static int pv_run(struct vcpu *v, struct exit *e)
 	for (;;) {
 		if (before_entry(v, e) == STEP_EXIT)
 			return 0;
-		pv->cpu->user = CPL(&v->state) == 3;
-		if ((r = pv_shadow_switch(pv, pv->cpu->user)) < 0 || (r = segs_push(v)) < 0)
+		if ((r = entry_prepare(v)) < 0 || (r = segs_push(v)) < 0)
 			return r;
 		if (r) {
 			exit_crash(e, GVA(v->state.rip), "CS %#x or SS %#x cannot be run from", v->state.seg[S_CS].sel, v->state.seg[S_SS].sel);

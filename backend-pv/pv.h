@@ -29,6 +29,8 @@ struct pv_cpu {
 	uint64_t raw_flags;             /* EFLAGS at hypercall entry */
 	uint32_t user;                  /* guest user mode: no hypercalls */
 	uint32_t tf_seen;               /* TF was set when the guest entered the trampoline */
+	uint32_t use_pkru, pkru;        /* ISO_KEYS: the rights to load before guest code runs */
+	volatile uint32_t cpuid_native; /* VMM code executed CPUID while it faults: it is let through until the next entry */
 	/* What the signal handler leaves for run. */
 	uint32_t sig, trapno, err;
 	volatile uint32_t in_kick, kick_again; /* a kick's handler runs; another came meanwhile */
@@ -116,6 +118,7 @@ struct pv {
 	uint8_t *block;             /* alternate signal stack; its first word points to cpu */
 	struct sigaction old[32];   /* by fault_signals[] */
 	bool signals, started, cpuid_faulting;
+	bool syscall32;             /* SYSCALL exists in the host's compatibility mode (AMD): SIGSYS with a lost EIP is that */
 	uint32_t landing;           /* low 32 bits of the vDSO page: where SYSENTER's -EFAULT path comes back */
 	uint32_t repeat_eip, repeat_n; /* a fault that repeats without progress */
 	uint64_t repeat_cr2;

@@ -35,7 +35,13 @@ pv_enter_crit:
 	mov	C_XMASK+4(%r15), %edx
 	mov	C_XSAVE(%r15), %rcx
 	xrstor64 (%rcx)
-	mov	C_SEL(%r15), %ds
+	cmpl	$0, C_USE_PKRU(%r15)
+	je	1f
+	mov	C_PKRU(%r15), %eax
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	wrpkru
+1:	mov	C_SEL(%r15), %ds
 	mov	C_SEL+2(%r15), %es
 	mov	C_SEL+4(%r15), %fs
 	mov	C_SEL+6(%r15), %gs

@@ -15,6 +15,8 @@
 #define C_FAR_SS     118
 #define C_ATT        120
 #define C_RAW_FLAGS  128
+#define C_USE_PKRU   144
+#define C_PKRU       148
 #define PVX_KICK_N   2
 #define PVX_ABORT_N  7
 /* ucontext_t of x86-64 glibc */

@@ -25,6 +25,8 @@ OFFSET_IS(far_eip, C_FAR);
 OFFSET_IS(far_ss, C_FAR_SS);
 OFFSET_IS(attention, C_ATT);
 OFFSET_IS(raw_flags, C_RAW_FLAGS);
+OFFSET_IS(use_pkru, C_USE_PKRU);
+OFFSET_IS(pkru, C_PKRU);
 _Static_assert(PVX_KICK == PVX_KICK_N && PVX_ABORT == PVX_ABORT_N, "exit codes");
 _Static_assert(offsetof(struct cpu_state, gpr) == 0 && sizeof(((struct cpu_state *)0)->gpr[0]) == 8, "gpr");
 _Static_assert(offsetof(ucontext_t, uc_mcontext.gregs[REG_R8]) == UC_R8, "ucontext");
@@ -136,6 +138,12 @@ static int on_fault64(struct pv_cpu *c, int sig, ucontext_t *uc, uint32_t was_in
 	}
 	if (was_in_guest)
 		return unwind(c, uc, PVX_ESCAPE);
+	if (g[REG_TRAPNO] == VEC_GP && *(const uint16_t *)rip == 0xa20f && !c->cpuid_native) {
+		c->cpuid_native = 1; /* CPUID, which faults for the guest's sake: pv_run turns that on again */
+		long r;
+		__asm__ volatile("syscall" : "=a"(r) : "a"(SYS_arch_prctl), "D"(0x1012 /* ARCH_SET_CPUID */), "S"(1) : "rcx", "r11", "memory");
+		return 0;
+	}
 	own_bug(sig, rip);
 	return 0;
 }

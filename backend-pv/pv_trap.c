@@ -7,7 +7,6 @@
  * host's world: those are the holes that rules.c lists. Called by pv.c; read next: pv_shadow.c, core/x86.
  */
 #include "pv.h"
-#include <cpuid.h>
 #include <string.h>
 #include "core/walk.h"
 
@@ -92,16 +91,6 @@ static enum step on_page_fault(struct vcpu *v, struct exit *e)
 	return STEP_GO;
 }
 
-/* AMD and its kin enter the host kernel by SYSCALL in compatibility mode; Intel by SYSENTER. */
-static bool host_has_syscall32(void)
-{
-	unsigned a, b, c, d;
-
-	if (!__get_cpuid(0, &a, &b, &c, &d))
-		return false;
-	return b == signature_AMD_ebx || b == 0x6f677948; /* "Auth"enticAMD, "Hygo"nGenuine */
-}
-
 /*
  * SYSENTER arrived in the host kernel, and the guest's EIP is gone; SYSENTER does not need it (SDM vol. 2, SYSENTER). The
  * host has put EBP where ESP was, and the word at EBP into EBP.
@@ -140,7 +129,7 @@ static enum step on_sigsys(struct vcpu *v, struct exit *e)
 
 	if (c->raw_rip < PV_TOP)
 		return reflect(v, e, 0x80, DELIVER_SOFT, false, 0);
-	if (!host_has_syscall32())
+	if (!pv->syscall32)
 		return on_sysenter(v, e);
 	exit_crash(e, GVA(0), "SYSCALL: this CPU has no such instruction in 32-bit mode, and where it was executed is lost to the host kernel");
 	return STEP_EXIT;

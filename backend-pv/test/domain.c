@@ -49,6 +49,7 @@ void domain_free(struct domain *d)
 {
 	xen_fini(&d->pv);
 	pv_shadow_fini(&d->pv);
+	interp_fini(&d->vm.vcpu.interp);
 	console_destroy(&d->vm);
 	clock_fini(&d->vm.clock);
 	mem_fini(&d->vm.mem);
