@@ -10,7 +10,7 @@
 static bool exec_find(const char *name, size_t n, struct it_exec *x)
 {
 	if (n == 6 && !strncmp(name, "native", n)) {
-		*x = native_exec;
+		*x = (struct it_exec){ .name = "native", .program = ITEST_ORACLE };
 		return true;
 	}
 	if (n == 6 && !strncmp(name, "interp", n)) {
@@ -31,8 +31,7 @@ bool engines_find(const char *name, struct it_exec *oracle, struct it_exec *engi
 	const char *slash = strchr(name, '/');
 
 	if (!slash) {
-		*oracle = native_exec;
-		return exec_find(name, strlen(name), engine);
+		return exec_find("native", 6, oracle) && exec_find(name, strlen(name), engine);
 	}
 	return exec_find(name, (size_t)(slash - name), engine) && exec_find(slash + 1, strlen(slash + 1), oracle);
 }

@@ -95,15 +95,20 @@ struct it_exec {
 	void (*run)(void *self, const struct itest *t, struct iresult *r);
 	void (*image)(void *self, uint8_t copy[IT_IMAGE_SIZE]); /* memory as it is now */
 	const struct backend_ops *ops; /* engines */
+	const char *program; /* runs it in a program of its own: oracle.c */
 	unsigned repeat; /* engines: run each test so often, and give the last result; 0 is once */
 };
 
-extern const struct it_exec native_exec;
+extern const struct it_exec native_exec; /* only in the oracle program */
 struct it_exec engine_exec(const struct backend_ops *ops);
 
 /* A forked child that runs batches; worker.c. */
 struct it_worker;
-struct it_worker *worker_start(const struct it_exec *x, const struct it_batch *b, char *why);
+struct it_worker *worker_start(const struct it_exec *x, const struct it_batch *b, int batch_fd, char *why);
+/* The child's side: runs batches until the pipe closes. */
+_Noreturn void worker_child(const struct it_exec *x, const struct it_batch *b, struct it_out *out, int in, int back);
+/* Memory that other processes can map by its descriptor; NULL on failure. */
+void *shared_create(size_t size, int *fd);
 void worker_submit(struct it_worker *w);
 void worker_wait(struct it_worker *w);
 const struct it_out *worker_out(const struct it_worker *w);

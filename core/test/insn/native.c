@@ -1,7 +1,7 @@
 /*
  * native.c - the oracle: runs a test on the host's own CPU, in compatibility mode, in the low 4 GiB of this process.
  *
- * worker.c calls it in a forked child, because tested code may do what it likes to the process: it runs in ring 3 with
+ * oracle.c is its program, and no sanitizer is in it, because tested code may do what it likes to the process: it runs in ring 3 with
  * flat segments and can name any low address, where only the test's pages are mapped. A seccomp filter turns every
  * i386 system call into SIGSYS. What the kernel saves when the code faults is the result. Read next: native_entry.S.
  */

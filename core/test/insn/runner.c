@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include "itest.h"
 
 #define REPORTS_DEFAULT 5
 
 struct it_runner {
 	struct it_batch *batch; /* shared with both children */
+	int batch_fd;
 	struct it_worker *oracle, *engine;
 	struct it_exec ox, ex;
 	struct it_report report;
@@ -28,18 +30,19 @@ struct it_runner *runner_open(const struct it_exec *oracle, const struct it_exec
 	r->ox = *oracle;
 	r->ex = *engine;
 	r->reports_left = reports ? (unsigned)atoi(reports) : REPORTS_DEFAULT;
-	r->batch = mmap(NULL, sizeof(*r->batch), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (r->batch == MAP_FAILED) {
+	r->batch = shared_create(sizeof(*r->batch), &r->batch_fd);
+	if (!r->batch) {
 		free(r);
 		return NULL;
 	}
 	memset(r->batch->code, 0xcc, IT_CODE_SIZE);
-	r->oracle = worker_start(&r->ox, r->batch, why);
-	r->engine = r->oracle ? worker_start(&r->ex, r->batch, why) : NULL;
+	r->oracle = worker_start(&r->ox, r->batch, r->batch_fd, why);
+	r->engine = r->oracle ? worker_start(&r->ex, r->batch, r->batch_fd, why) : NULL;
 	if (r->engine)
 		return r;
 	worker_stop(r->oracle);
 	munmap(r->batch, sizeof(*r->batch));
+	close(r->batch_fd);
 	free(r);
 	return NULL;
 }
@@ -49,6 +52,7 @@ void runner_close(struct it_runner *r)
 	worker_stop(r->oracle);
 	worker_stop(r->engine);
 	munmap(r->batch, sizeof(*r->batch));
+	close(r->batch_fd);
 	free(r);
 }
 

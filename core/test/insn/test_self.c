@@ -8,8 +8,11 @@
 static struct it_runner *open_native(void)
 {
 	char why[128] = "";
-	struct it_runner *r = runner_open(&native_exec, &native_exec, why);
+	struct it_exec a, b;
+	struct it_runner *r;
 
+	cr_assert(engines_find("native", &a, &b));
+	r = runner_open(&a, &b, why);
 	cr_assert(r, "%s", why);
 	return r;
 }

@@ -2,9 +2,11 @@
  * worker.c - a forked child that runs batches of tests, so that no test can hurt the one who compares.
  *
  * The batch and the results are in shared memory; a byte through a pipe starts a batch, a byte back ends it. When the
- * child dies or stands still, the test it was at gets the result IT_DIED, and a new child goes on with the next one.
+ * child dies or stands still, the test it was at gets the result IT_DIED, and a new child goes on with the next one. The
+ * native oracle is a program of its own (oracle.c), because a sanitizer's shadow memory lies in the low 4 GiB.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -22,11 +24,26 @@ struct it_worker {
 	const struct it_exec *exec;
 	const struct it_batch *batch;
 	struct it_out *out;
+	int batch_fd, out_fd;
 	pid_t pid;
 	int to, from;
 };
 
-static void child_main(const struct it_exec *x, const struct it_batch *b, struct it_out *out, int in, int back)
+void *shared_create(size_t size, int *fd)
+{
+	void *p;
+
+	*fd = memfd_create("itest-shared", MFD_CLOEXEC);
+	if (*fd < 0)
+		return NULL;
+	p = ftruncate(*fd, (off_t)size) ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+	if (p != MAP_FAILED)
+		return p;
+	close(*fd);
+	return NULL;
+}
+
+_Noreturn void worker_child(const struct it_exec *x, const struct it_batch *b, struct it_out *out, int in, int back)
 {
 	char why[128] = "";
 	void *self = x->open(x, why);
@@ -51,23 +68,39 @@ static void child_main(const struct it_exec *x, const struct it_batch *b, struct
 	_exit(0);
 }
 
+/* In the child: becomes the executor. */
+static _Noreturn void child_main(struct it_worker *w, int in, int back)
+{
+	const int fds[4] = { w->batch_fd, w->out_fd, in, back };
+	char arg[4][16];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!w->exec->program)
+		worker_child(w->exec, w->batch, w->out, in, back);
+	for (unsigned i = 0; i < 4; i++) {
+		fcntl(fds[i], F_SETFD, 0);
+		snprintf(arg[i], sizeof(arg[i]), "%d", fds[i]);
+	}
+	execl(w->exec->program, w->exec->program, arg[0], arg[1], arg[2], arg[3], (char *)NULL);
+	_exit(127);
+}
+
 /* 0, or -errno with a sentence in why[128]. */
 static int worker_spawn(struct it_worker *w, char *why)
 {
 	int down[2], up[2];
 	char c = 0;
 
-	if (pipe(down) || pipe(up))
+	if (pipe2(down, O_CLOEXEC) || pipe2(up, O_CLOEXEC))
 		return -errno;
 	fflush(NULL);
 	w->pid = fork();
 	if (w->pid < 0)
 		return -errno;
 	if (!w->pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(down[1]);
 		close(up[0]);
-		child_main(w->exec, w->batch, w->out, down[0], up[1]);
+		child_main(w, down[0], up[1]);
 	}
 	close(down[0]);
 	close(up[1]);
@@ -81,14 +114,15 @@ static int worker_spawn(struct it_worker *w, char *why)
 	return -ECHILD;
 }
 
-struct it_worker *worker_start(const struct it_exec *x, const struct it_batch *b, char *why)
+struct it_worker *worker_start(const struct it_exec *x, const struct it_batch *b, int batch_fd, char *why)
 {
 	struct it_worker *w = calloc(1, sizeof(*w));
 
 	w->exec = x;
 	w->batch = b;
-	w->out = mmap(NULL, sizeof(*w->out), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (w->out == MAP_FAILED || worker_spawn(w, why)) {
+	w->batch_fd = batch_fd;
+	w->out = shared_create(sizeof(*w->out), &w->out_fd);
+	if (!w->out || worker_spawn(w, why)) {
 		free(w);
 		return NULL;
 	}
@@ -168,5 +202,6 @@ void worker_stop(struct it_worker *w)
 	close(w->to);
 	close(w->from);
 	munmap(w->out, sizeof(*w->out));
+	close(w->out_fd);
 	free(w);
 }
