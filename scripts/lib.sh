@@ -38,6 +38,11 @@ NESTED_PACKAGES=(
 	"python3 /usr/bin/python3"
 )
 
+# Tests run the guests under QEMU too, where it is.
+TEST_PACKAGES=(
+	"qemu-system-x86 /usr/bin/qemu-system-i386"
+)
+
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
 fail() {
