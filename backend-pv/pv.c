@@ -121,6 +121,8 @@ static int pv_vm_init(struct vm *vm)
 		return -ENOMEM;
 	pv->vm = vm;
 	pv->top = PV_TOP;
+	pv->tsc_start = __rdtsc();
+	pv->ns_start = clock_now(&vm->clock);
 	pv->syscall32 = have_syscall32();
 	pv->landing = (uint32_t)vdso & (uint32_t)PAGE_MASK;
 	if ((r = isolation_choose(pv)))

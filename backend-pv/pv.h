@@ -118,6 +118,7 @@ struct pv {
 	uint8_t *block;             /* alternate signal stack; its first word points to cpu */
 	struct sigaction old[32];   /* by fault_signals[] */
 	bool signals, started, cpuid_faulting;
+	uint64_t tsc_start, ns_start; /* the same moment on both clocks, as early as can be: xen calibrates by it */
 	bool syscall32;             /* SYSCALL exists in the host's compatibility mode (AMD): SIGSYS with a lost EIP is that */
 	uint32_t landing;           /* low 32 bits of the vDSO page: where SYSENTER's -EFAULT path comes back */
 	uint32_t repeat_eip, repeat_n; /* a fault that repeats without progress */

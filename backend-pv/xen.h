@@ -77,7 +77,6 @@ struct xen {
 	bool no_result;                /* the hypercall has replaced the registers: EAX is not a result */
 	uint32_t *m2p;                 /* machine to pseudo-physical, the VMM's writable view */
 	uint64_t m2p_size;
-	uint64_t tsc_start, ns_start;
 };
 
 static inline struct xen *xen_of(struct vcpu *v)

@@ -156,21 +156,17 @@ int32_t xen_event_channel_op(struct vcpu *v, struct xen *x, const uint32_t *a)
 
 /* ---- time ---- */
 
-#define CALIBRATION_NS 1000000u
+#define CALIBRATION_NS 200000u
 
-/* The pair (TSC, ns), and the factor between them, measured since the domain's start. struct vcpu_time_info. */
+/* The pair (TSC, ns), and the factor between them, measured since the VM was made. struct vcpu_time_info. */
 void xen_time_update(struct vcpu *v)
 {
-	struct xen *x = xen_of(v);
-	struct vcpu_time_info_x86_32 *t = &x->shared->vcpu_info[0].time;
+	const struct pv *x = v->vm->priv;
+	struct vcpu_time_info_x86_32 *t = &x->xen->shared->vcpu_info[0].time;
 	uint64_t ns, tsc;
 
-	if (!x->ns_start) {
-		x->tsc_start = __rdtsc();
-		x->ns_start = clock_now(&v->vm->clock);
-		while (clock_now(&v->vm->clock) - x->ns_start < CALIBRATION_NS)
-			;
-	}
+	while (clock_now(&v->vm->clock) - x->ns_start < CALIBRATION_NS)
+		;
 	tsc = __rdtsc();
 	ns = clock_now(&v->vm->clock);
 	t->version |= 1;

@@ -155,6 +155,30 @@ Test(domain, an_unknown_hypercall_is_enosys)
 	cr_expect_eq(call(UINT32_MAX, 0, 0, 0, 0), -XEN_ENOSYS);
 }
 
+/* docs/pv-abi.md has a row for each hypercall of the table, and none for another. */
+Test(domain, the_abi_page_lists_every_hypercall)
+{
+	static char text[32768];
+	FILE *f = fopen(RINGLAB_SOURCE "/docs/pv-abi.md", "r");
+
+	cr_assert_not_null(f, "no docs/pv-abi.md");
+	text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+	fclose(f);
+	for (uint32_t nr = 0; nr < XEN_MAX_CALL; nr++) {
+		const struct xen_call *c = xen_call_find(nr);
+		char row[80];
+		snprintf(row, sizeof(row), "\n| %u | %s | ", nr, c ? c->name : "");
+		char *at = strstr(text, row);
+		if (!c) {
+			snprintf(row, sizeof(row), "\n| %u | ", nr);
+			cr_expect_null(strstr(text, row), "docs/pv-abi.md lists hypercall %u, which the table does not have", nr);
+			continue;
+		}
+		cr_assert_not_null(at, "docs/pv-abi.md has no row for hypercall %u, %s", nr, c->name);
+		cr_expect_eq(!strncmp(at + strlen(row), "refused", 7), !c->fn || c->fn == xen_grant_table_op, "%s: refused in one, not in the other", c->name);
+	}
+}
+
 Test(domain, a_multicall_stores_each_result)
 {
 	uint32_t calls[2][8] = { { 17, 99 }, { 63, 99 } };
