@@ -14,7 +14,7 @@
 static const char native_table[] = "runs on the guest's own descriptor-table register; descriptor-table exiting is off";
 static const char native_load[] = "loads the guest's own register; descriptor-table exiting is off";
 static const char native_segment[] = "the guest's own descriptors, checked by the CPU at the guest's true privilege level";
-static const char native_flags[] = "IF and IOPL are the guest's own: interrupts of the host leave the guest whatever IF says";
+static const char native_flags[] = "IF and IOPL are the guest's own: host interrupts leave the guest whatever IF says";
 static const char native_gate[] = "through the guest's own IDT, stacks and privilege levels";
 
 const struct backend_rule vtx_rules[] = {

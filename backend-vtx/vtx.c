@@ -2,8 +2,8 @@
  * vtx.c - the backend's table of operations, and the life of a VM on /dev/kvm.
  *
  * Guest code runs in non-root mode at its own privilege level (0D); KVM is the root-mode VMM (0P). Memory is one slot over
- * core's memfd; interrupt controllers are core's own, in user space, unless the variant was asked for. Everything that needs a file is opened here, before the
- * CLI closes the jail. Read next: vtx_run.c.
+ * core's memfd; interrupt controllers are core's own, in user space, unless the variant was asked for. Everything that
+ * needs a file is opened here, before the CLI closes the jail. Read next: vtx_run.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,7 +66,7 @@ static const char *vtx_probe(char *engine, size_t n)
 	}
 }
 
-/* What KVM would do otherwise for the sake of old guests, and the other engines do not (KVM API, KVM_CAP_DISABLE_QUIRKS2). */
+/* What KVM does for the sake of old guests, and the other engines do not (KVM API, KVM_CAP_DISABLE_QUIRKS2). */
 static void vm_no_quirks(int vm)
 {
 	int known = vtx_ioctl(vm, KVM_CHECK_EXTENSION, (void *)KVM_CAP_DISABLE_QUIRKS2);

@@ -1,9 +1,9 @@
 /*
  * vtx_msr.c - which MSRs KVM answers for, and which core's one model does.
  *
- * All backends must show the same MSRs. Those that the CPU or KVM switches with the guest (TSC, SYSENTER_*, EFER, the SYSCALL
- * and segment-base registers) stay with KVM: some never leave the guest. All others are filtered, so that RDMSR and WRMSR
- * of them come to us, and core/x86 says what they hold or that there is none (#GP). Called by vtx.c and vtx_run.c.
+ * All backends must show the same MSRs. Those that the CPU or KVM switches with the guest (TSC, SYSENTER_*, EFER, SYSCALL's
+ * and the segment bases') stay with KVM: some never leave the guest. All others are filtered, so that RDMSR and WRMSR of
+ * them come to us, and core/x86 says what they hold or that there is none (#GP). Called by vtx.c and vtx_run.c.
  */
 #include <errno.h>
 #include "core/cpuid.h"
@@ -45,7 +45,8 @@ int vtx_msr_exit(struct vcpu *v)
 {
 	struct kvm_run *run = vtx_vcpu(v)->run;
 	uint64_t value = run->msr.data;
-	bool ok = run->exit_reason == KVM_EXIT_X86_RDMSR ? msr_read(v, run->msr.index, &value) : msr_write(v, run->msr.index, value);
+	bool ok = run->exit_reason == KVM_EXIT_X86_RDMSR ? msr_read(v, run->msr.index, &value) :
+		msr_write(v, run->msr.index, value);
 
 	run->msr.data = value;
 	run->msr.error = !ok;

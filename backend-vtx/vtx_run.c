@@ -85,8 +85,8 @@ static void exit_mmio(struct vcpu *v)
 static void exit_shutdown(struct vcpu *v, struct exit *e)
 {
 	if (vtx_vcpu(v)->engine == ENGINE_PVM)
-		exit_crash(e, exit_eip(v), "triple fault, but /dev/kvm is kvm_pvm, a software engine that cannot run 32-bit guests with paging: "
-			"run it on bt, or by scripts/nested-vtx on real VMX semantics");
+		exit_crash(e, exit_eip(v), "triple fault, but /dev/kvm is kvm_pvm, a software engine that cannot run 32-bit guests "
+			"with paging: run it on bt, or by scripts/nested-vtx on real VMX semantics");
 	else
 		e->reason = EXIT_SHUTDOWN;
 }
@@ -110,15 +110,16 @@ static void exit_internal(struct vcpu *v, struct exit *e)
 		for (unsigned i = 0; i < run->emulation_failure.insn_size && i < 15; i++)
 			n += snprintf(bytes + n, sizeof(bytes) - n, " %02x", run->emulation_failure.insn_bytes[i]);
 	}
-	exit_crash(e, exit_eip(v), "%s (KVM internal error %u%s)", sub < ARRAY_LEN(what) && what[sub] ? what[sub] : "KVM gave up", sub, bytes);
+	exit_crash(e, exit_eip(v), "%s (KVM internal error %u%s)",
+		sub < ARRAY_LEN(what) && what[sub] ? what[sub] : "KVM gave up", sub, bytes);
 }
 
 static void exit_fail_entry(struct vcpu *v, struct exit *e)
 {
 	uint64_t why = vtx_vcpu(v)->run->fail_entry.hardware_entry_failure_reason;
 
-	exit_crash(e, exit_eip(v), "the CPU refused to enter the guest: reason %#llx (%s); the guest's state is one that hardware forbids", llu(why),
-		vtx_engine_name(vtx_vcpu(v)->engine));
+	exit_crash(e, exit_eip(v), "the CPU refused to enter the guest: reason %#llx (%s); hardware forbids the guest's state",
+		llu(why), vtx_engine_name(vtx_vcpu(v)->engine));
 }
 
 static void exit_hlt(struct vcpu *v, struct exit *e)

@@ -71,7 +71,8 @@ static int msr_transfer(struct vcpu *v, unsigned long request)
 /* KVM keeps the offset itself (KVM API, KVM_VCPU_TSC_OFFSET); a KVM without it starts the guest's TSC where it likes. */
 static void tsc_transfer(struct vcpu *v, unsigned long request)
 {
-	struct kvm_device_attr a = { .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uintptr_t)&v->state.tsc_offset };
+	struct kvm_device_attr a = { .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET,
+		.addr = (uintptr_t)&v->state.tsc_offset };
 
 	vtx_ioctl(vtx_vcpu(v)->fd, request, &a);
 }

@@ -18,8 +18,8 @@ SKIP = 77
 NANO = "n=20 det"
 # Exits that the host's clock causes, not the guest: 1 external interrupt, 52 preemption timer (forced immediate exits).
 HOST_CLOCK = {"1", "52"}
-# String I/O: one exit and many elements, or none (a count of 0, a fault). KVM's emulator reads a port ahead up to the end of the
-# page: what a fault then throws away is read again, and counted again, so INS has no exact count here.
+# String I/O: one exit and many elements, or none (a count of 0, a fault). KVM's emulator reads a port ahead up to the end of
+# the page: what a fault then throws away is read again, and counted again, so INS has no exact count here.
 STRING_IO = ("insn/ins", "insn/outs")
 # In Bochs an external interrupt does not leave a guest that runs with IF=0, so nothing could end this one.
 LEFT_OUT = {"hostile/loop-masked": "it spins with interrupts off, and Bochs has no exit for the host's timer then"}
@@ -79,8 +79,9 @@ def check_counters(c, name, stats, histogram):
 def check_reasons(c, name, stats, ours):
     notes = stats["notes"]
     if name not in STRING_IO:
-        c.equal(name, "I/O exits (30), against port events", ours.get("30", 0), total(stats, "port-in") + total(stats, "port-out"))
-        c.equal(name, "KVM's io_exits, against port events", notes["kvm.io_exits"], total(stats, "port-in") + total(stats, "port-out"))
+        ports = total(stats, "port-in") + total(stats, "port-out")
+        c.equal(name, "I/O exits (30), against port events", ours.get("30", 0), ports)
+        c.equal(name, "KVM's io_exits, against port events", notes["kvm.io_exits"], ports)
     c.equal(name, "KVM's mmio_exits, against MMIO events", notes["kvm.mmio_exits"], total(stats, "mmio"))
     c.equal(name, "EPT violations (48), against KVM's pf_taken", ours.get("48", 0), notes["kvm.pf_taken"])
     c.equal(name, "HLT exits (12), against HLT events", ours.get("12", 0), total(stats, "hlt"))
@@ -162,8 +163,8 @@ def main():
     c, demanded = Checks(), demands(a.source)
     with tempfile.TemporaryDirectory() as tmp:
         out = os.path.join(tmp, "out")
-        subprocess.run([os.path.join(a.source, "scripts", "nested-vtx"), "--build", a.build, "--out", out, "--timeout", "12", "--wall", "840",
-                        *words], stdin=subprocess.DEVNULL, check=False)
+        subprocess.run([os.path.join(a.source, "scripts", "nested-vtx"), "--build", a.build, "--out", out, "--timeout", "12",
+                        "--wall", "840", *words], stdin=subprocess.DEVNULL, check=False)
         if not os.path.exists(os.path.join(out, "manifest.json")):
             print("the nested machine brought back nothing; its message is above")
             return 1

@@ -51,11 +51,12 @@ class Store:
         self.timeout, self.mem, self.irqchip = args.timeout, args.mem, args.kvm_irqchip
         self.binary = binary_hash(binary)
         scripts = os.path.dirname(os.path.abspath(__file__))
-        self.machine = sha256_bytes("".join(sha256_file(os.path.join(scripts, f)) for f in ("init.sh", "bochsrc.in")).encode())
+        inside = [sha256_file(os.path.join(scripts, f)) for f in ("init.sh", "bochsrc.in")]
+        self.machine = sha256_bytes("".join(inside).encode())
 
     def key(self, job):
-        parts = (FORMAT, self.binary, self.linux.sha256, self.engine, self.version, self.ept, self.timeout, self.mem, self.irqchip, self.machine,
-                 job.sha256, job.append, job.cfg)
+        parts = (FORMAT, self.binary, self.linux.sha256, self.engine, self.version, self.ept, self.timeout, self.mem, self.irqchip,
+                 self.machine, job.sha256, job.append, job.cfg)
         return sha256_bytes(json.dumps(parts).encode())
 
     def has(self, job):
@@ -112,8 +113,8 @@ class Store:
                 bad.append(f"{job.label}: no statistics came back (status {row['status']}): {first_line(target, 'stderr')}")
         write_json(os.path.join(out, "manifest.json"), {
             "format": FORMAT, "binary_sha256": self.binary, "kernel": self.linux.release, "kernel_sha256": self.linux.sha256,
-            "emulator": self.engine, "emulator_version": self.version, "ept": self.ept, "mem": self.mem, "kvm_irqchip": self.irqchip,
-            "engine": row["engine"], "runs": rows,
+            "emulator": self.engine, "emulator_version": self.version, "ept": self.ept, "mem": self.mem,
+            "kvm_irqchip": self.irqchip, "engine": row["engine"], "runs": rows,
             "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
         return bad
 
