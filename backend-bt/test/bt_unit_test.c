@@ -1,0 +1,220 @@
+/*
+ * bt_unit_test.c - the translator from outside: small pieces of guest code, run to an address, held against the interpreter.
+ *
+ * Instructions one by one are core/test/insn's; here is what needs several of them: wrap-around, an ESP that tries to
+ * creep out of its window, self-modified code, kicks at every possible moment, and a code cache that is far too small.
+ */
+#include "bt_test.h"
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+extern const struct backend_ops bt_backend;
+
+#define CODE 0x1000u
+
+static struct vm *machine(const void *code, size_t n, struct bt_tuning tuning)
+{
+	struct vm_config cfg = { .ops = &bt_backend, .mem_size = 4 << 20, .console_in = -1, .console_out = -1, .bt = tuning };
+	struct vm *vm;
+
+	cr_assert_eq(vm_create(&vm, &cfg), 0);
+	memcpy(vm->mem.host + CODE, code, n);
+	cpu_enter_flat32(&vm->vcpu.state, CODE);
+	vm->vcpu.state.gpr[R_ESP] = 0x8000;
+	cr_assert_eq(vm->ops->start(&vm->vcpu), 0);
+	return vm;
+}
+
+/* Runs from where the guest is until stop; fails when something else happens. */
+static void run_to(struct vm *vm, uint32_t stop)
+{
+	struct exit e;
+
+	bt_stop_at(&vm->vcpu, stop);
+	cr_assert_eq(vm->ops->push(&vm->vcpu, REGS_ALL), 0);
+	do {
+		vm->vcpu.attention = 0;
+		cr_assert_eq(vm->ops->run(&vm->vcpu, &e), 0);
+		cr_assert_eq(e.reason, EXIT_KICK, "exit %d at %#lx", e.reason, (unsigned long)vm->vcpu.state.rip);
+	} while (!bt_stopped(&vm->vcpu));
+	cr_assert_eq(vm->vcpu.state.rip, stop);
+}
+
+static uint64_t traps(const struct vm *vm)
+{
+	uint64_t n = 0;
+
+	for (unsigned k = 0; k < EV_COUNT; k++)
+		n += vm->vcpu.stats.cell[k][MECH_TRAP].count;
+	return n;
+}
+
+Test(bt, addresses_wrap_at_4_gib)
+{
+	/* mov eax,[ebx+0x10]; mov [ecx-0x20],eax; mov edx,[ebx*4+ecx+0x10] */
+	static const uint8_t code[] = { 0x8b, 0x43, 0x10, 0x89, 0x41, 0xe0, 0x8b, 0x54, 0x99, 0x10 };
+	struct vm *vm = machine(code, sizeof(code), (struct bt_tuning){ 0 });
+	struct cpu_state *s = &vm->vcpu.state;
+
+	s->gpr[R_EBX] = 0xfffffff8u; /* + 0x10 is 8 */
+	s->gpr[R_ECX] = 0x3020;
+	*(uint32_t *)(vm->mem.host + 8) = 0xcafe;
+	*(uint32_t *)(vm->mem.host + 0x3010) = 0xbeef; /* 0xfffffff8 * 4 + 0x3020 + 0x10 */
+	run_to(vm, CODE + sizeof(code));
+	cr_expect_eq(s->gpr[R_EAX], 0xcafe);
+	cr_expect_eq(*(uint32_t *)(vm->mem.host + 0x3000), 0xcafe);
+	cr_expect_eq(s->gpr[R_EDX], 0xbeef);
+	cr_expect_gt(vm->vcpu.stats.cell[EV_HOST_FAULT][MECH_TRAP].count, 0);
+	vm_destroy(vm);
+}
+
+Test(bt, esp_cannot_creep_out_of_its_window)
+{
+	/* 1: sub esp,0x10000; dec ecx; jnz 1b: 200,000 times, 12 GiB, touching no memory */
+	static const uint8_t code[] = { 0x81, 0xec, 0, 0, 1, 0, 0x49, 0x75, 0xf7 };
+	struct vm *vm = machine(code, sizeof(code), (struct bt_tuning){ 0 });
+	struct cpu_state *s = &vm->vcpu.state;
+
+	s->gpr[R_ECX] = 200000;
+	run_to(vm, CODE + sizeof(code));
+	cr_expect_eq(s->gpr[R_ESP], (uint32_t)(0x8000 - 200000u * 0x10000u));
+	cr_expect_eq(s->gpr[R_ECX], 0);
+	vm_destroy(vm);
+}
+
+Test(bt, high_byte_registers_survive_a_fault)
+{
+	/* mov bh,[esi] from a page not mapped yet; mov [edi],ch */
+	static const uint8_t code[] = { 0x8a, 0x3e, 0x88, 0x2f };
+	struct vm *vm = machine(code, sizeof(code), (struct bt_tuning){ 0 });
+	struct cpu_state *s = &vm->vcpu.state;
+
+	s->gpr[R_EBX] = 0x11223344;
+	s->gpr[R_ECX] = 0x55667788;
+	s->gpr[R_ESI] = 0x200000;
+	s->gpr[R_EDI] = 0x3ff000;
+	vm->mem.host[0x200000] = 0xaa;
+	run_to(vm, CODE + sizeof(code));
+	cr_expect_eq(s->gpr[R_EBX], 0x1122aa44);
+	cr_expect_eq(s->gpr[R_ECX], 0x55667788);
+	cr_expect_eq(vm->mem.host[0x3ff000], 0x77);
+	vm_destroy(vm);
+}
+
+/* 1: mov [f+1],ecx (an immediate in f); call f; add ebx,eax; dec ecx; jnz 1b; stop: f: mov eax,imm; ret */
+static const uint8_t smc_code[] = { 0x89, 0x0d, 0x12, 0x10, 0, 0, 0xe8, 6, 0, 0, 0, 0x01, 0xc3, 0x49, 0x75, 0xf0, 0x90,
+	0xb8, 0, 0, 0, 0, 0xc3 };
+
+Test(bt, self_modified_code_is_exact_and_takes_no_trap_in_the_steady_state)
+{
+	struct vm *vm = machine(smc_code, sizeof(smc_code), (struct bt_tuning){ 0 });
+	struct cpu_state *s = &vm->vcpu.state;
+	uint64_t before;
+
+	s->gpr[R_ECX] = 100;
+	run_to(vm, CODE + 16);
+	cr_expect_eq(s->gpr[R_EBX], 5050);
+	before = traps(vm);
+	s->rip = CODE;
+	s->gpr[R_EBX] = 0;
+	s->gpr[R_ECX] = 1000;
+	vm->ops->push(&vm->vcpu, REGS_GPR);
+	struct exit e;
+	bt_stop_at(&vm->vcpu, CODE + 16);
+	cr_assert_eq(vm->ops->run(&vm->vcpu, &e), 0);
+	cr_expect_eq(s->gpr[R_EBX], 500500);
+	cr_expect_leq(traps(vm) - before, 2, "%lu traps", (unsigned long)(traps(vm) - before));
+	vm_destroy(vm);
+}
+
+Test(bt, smallest_code_cache_and_one_instruction_blocks)
+{
+	struct bt_tuning t = { .code_cache = 1, .one_insn_blocks = true };
+	struct vm *vm = machine(smc_code, sizeof(smc_code), t);
+
+	vm->vcpu.state.gpr[R_ECX] = 3000;
+	run_to(vm, CODE + 16);
+	cr_expect_eq(vm->vcpu.state.gpr[R_EBX], 3000u * 3001u / 2);
+	vm_destroy(vm);
+}
+
+Test(bt, each_mechanism_can_be_switched_off)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		struct bt_tuning t = { .no_chain = i == 0, .no_adapt = i == 1, .no_retpred = i == 2, .no_traces = i == 3 };
+		struct vm *vm = machine(smc_code, sizeof(smc_code), t);
+
+		vm->vcpu.state.gpr[R_ECX] = 200;
+		run_to(vm, CODE + 16);
+		cr_expect_eq(vm->vcpu.state.gpr[R_EBX], 20100);
+		vm_destroy(vm);
+	}
+}
+
+/*
+ * 1: inc eax; push eax; pop ebx; lea ecx,[eax*2]; mov [0x2000],ah; mov dh,[0x2000]; call f; sub esp,8; add esp,8; pushf;
+ *    popf; nop; jmp 1b; f: push ebp; mov ebp,esp; leave; ret
+ */
+static const uint8_t kick_code[] = { 0x40, 0x50, 0x5b, 0x8d, 0x0c, 0x45, 0, 0, 0, 0, 0x88, 0x25, 0, 0x20, 0, 0, 0x8a, 0x35, 0, 0x20,
+	0, 0, 0xe8, 0x0d, 0, 0, 0, 0x83, 0xec, 8, 0x83, 0xc4, 8, 0x9c, 0x9d, 0x90, 0xeb, 0xda, 0x90, 0x90,
+	0x55, 0x89, 0xe5, 0xc9, 0xc3 };
+
+/* Whatever instruction a kick hits, the state is that of a boundary: the interpreter finishes the round, and it adds up. */
+Test(bt, kicks_leave_at_instruction_boundaries)
+{
+	struct vm *vm = machine(kick_code, sizeof(kick_code), (struct bt_tuning){ 0 });
+	struct vcpu *v = &vm->vcpu;
+	struct cpu_state *s = &v->state;
+	struct sigevent se = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIG_KICK, .sigev_value.sival_ptr = v };
+	struct itimerspec every = { { 0, 50000 }, { 0, 50000 } };
+	unsigned seen[sizeof(kick_code)] = { 0 }, places = 0;
+	timer_t timer;
+
+	s->gpr[R_EBP] = 0x1234;
+	s->gpr[R_EDX] = 0;
+	cr_assert_eq(timer_create(CLOCK_MONOTONIC, &se, &timer), 0);
+	timer_settime(timer, 0, &every, NULL);
+	for (unsigned i = 0; i < 3000; i++) {
+		struct exit e;
+
+		v->attention = 0;
+		cr_assert_eq(vm->ops->run(v, &e), 0);
+		cr_assert_eq(e.reason, EXIT_KICK);
+		cr_assert_lt(s->rip - CODE, sizeof(kick_code));
+		uint32_t from = (uint32_t)s->rip;
+		if (!seen[s->rip - CODE]++)
+			places++;
+		for (unsigned n = 0; s->rip != CODE; n++) {
+			cr_assert_lt(n, 64, "lost at %#lx", (unsigned long)s->rip);
+			cr_assert_eq(interp_step(v), INTERP_DONE);
+		}
+		cr_assert_eq(s->gpr[R_EBX], s->gpr[R_EAX]);
+		cr_assert_eq((uint32_t)s->gpr[R_ECX], (uint32_t)s->gpr[R_EAX] * 2);
+		cr_assert_eq(s->gpr[R_EDX] >> 8 & 0xff, s->gpr[R_EAX] >> 8 & 0xff, "kick %u at %#x: eax %#lx edx %#lx mem %#x", i, from,
+			(unsigned long)s->gpr[R_EAX], (unsigned long)s->gpr[R_EDX], vm->mem.host[0x2000]);
+		cr_assert_eq(s->gpr[R_ESP], 0x8000);
+		cr_assert_eq(s->gpr[R_EBP], 0x1234);
+	}
+	timer_delete(timer);
+	cr_expect_gt(places, 3, "kicks hit %u instructions only", places);
+	vm_destroy(vm);
+}
+
+Test(bt, listing_shows_both_sides)
+{
+	struct vm *vm = machine(smc_code, sizeof(smc_code), (struct bt_tuning){ 0 });
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+
+	vm->vcpu.state.gpr[R_ECX] = 1;
+	run_to(vm, CODE + 16);
+	bt_listing(&vm->vcpu, f, CODE + 6);
+	fclose(f);
+	cr_expect(strstr(text, "calll") || strstr(text, "call"), "%s", text);
+	cr_expect(strstr(text, "%r15"), "%s", text);
+	free(text);
+	vm_destroy(vm);
+}
