@@ -54,6 +54,14 @@ int pv_enter(struct pv_cpu *c);
 void pv_signal_entry(int sig, siginfo_t *si, void *uc);
 extern char pv_text_begin[], pv_text_end[], pv_enter_crit[], pv_enter_end[], pv_hc_begin[], pv_hc_check[], pv_hc_end[];
 
+/* pv_run.c */
+int pv_run(struct vcpu *v, struct exit *e);
+bool pv_ready(struct vcpu *v);
+int pv_inject(struct vcpu *v, uint8_t vector);
+#ifndef ARCH_SET_CPUID
+#define ARCH_SET_CPUID 0x1012 /* asm/prctl.h of newer kernels: CPUID faulting, per thread */
+#endif
+
 /* pv_signal.c: general registers only, no stack protector. */
 int pv_signal(struct pv_cpu *c, int sig, siginfo_t *si, ucontext_t *uc, uint32_t was_in_guest);
 

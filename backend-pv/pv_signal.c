@@ -165,7 +165,8 @@ static void kick_unmask(struct pv_cpu *c, int sig)
 	c->in_kick = 1;
 	do {
 		c->kick_again = 0;
-		__asm__ volatile("syscall" : "=a"(r) : "a"(SYS_rt_sigprocmask), "D"(1 /* SIG_UNBLOCK */), "S"(&set), "d"(0), "r"(size) : "rcx", "r11", "memory");
+		__asm__ volatile("syscall" : "=a"(r)
+			: "a"(SYS_rt_sigprocmask), "D"(1 /* SIG_UNBLOCK */), "S"(&set), "d"(0), "r"(size) : "rcx", "r11", "memory");
 	} while (c->kick_again);
 	c->in_kick = 0;
 }
