@@ -120,6 +120,9 @@ void case_test(const struct it_case *c, struct itest *t)
 	t->cpl = c->ring0 ? 0 : 3;
 	t->sel[S_CS] = t->cpl ? SEL_CODE : SEL_CODE0;
 	t->sel[S_SS] = t->sel[S_DS] = t->sel[S_ES] = t->cpl ? SEL_DATA : SEL_DATA0;
+	t->sel[S_DS] = c->ds ? c->ds : t->sel[S_DS];
+	t->sel[S_ES] = c->es ? c->es : t->sel[S_ES];
+	t->sel[S_SS] = c->ss ? c->ss : t->sel[S_SS];
 	t->sel[S_FS] = c->fs;
 	t->sel[S_GS] = c->gs;
 	t->image_seed = c->image_seed;

@@ -184,6 +184,7 @@ static bool effective_address(const struct itest *t, const ZydisDecodedOperand *
 {
 	uint32_t a = (uint32_t)op->mem.disp.value;
 	const ZydisRegister reg[2] = { op->mem.base, op->mem.index };
+	uint16_t sel;
 
 	for (unsigned i = 0; i < 2; i++) {
 		unsigned id;
@@ -197,9 +198,9 @@ static bool effective_address(const struct itest *t, const ZydisDecodedOperand *
 			return false;
 		a += t->gpr[id] * (i ? op->mem.scale : 1u);
 	}
-	*ea = a;
-	return op->mem.segment == ZYDIS_REGISTER_DS || op->mem.segment == ZYDIS_REGISTER_SS || op->mem.segment == ZYDIS_REGISTER_ES ||
-		op->mem.segment == ZYDIS_REGISTER_CS;
+	sel = op->mem.segment >= ZYDIS_REGISTER_ES && op->mem.segment <= ZYDIS_REGISTER_GS ? t->sel[op->mem.segment - ZYDIS_REGISTER_ES] : 0;
+	*ea = a + (sel & 4 && sel >> 3 < LDT_SEGS ? it_ldt[sel >> 3].base : 0);
+	return true;
 }
 
 static void add_ignore(struct itest *t, uint32_t at, uint32_t len)
@@ -273,7 +274,7 @@ bool itest_analyse(struct itest *t)
 	ZydisDecoderInit(&d, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
 	memset(t->undef, 0, sizeof(t->undef));
 	t->ignores = 0;
-	t->pushes_segment = false;
+	t->pushes_segment = t->calls_data = false;
 	for (unsigned i = 0; i < t->insns; i++) {
 		ZydisDecodedInstruction in;
 		ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
@@ -284,6 +285,7 @@ bool itest_analyse(struct itest *t)
 			t->undef[i + 1] |= u;
 			continue;
 		}
+		t->calls_data |= in.meta.category == ZYDIS_CATEGORY_CALL && op[0].type != ZYDIS_OPERAND_TYPE_IMMEDIATE;
 		t->pushes_segment |= pushes_segment(&in, op);
 		if (in.cpu_flags) {
 			uint32_t n = flags_shift_by_one(&in, op, flags_undefined(&in, op));

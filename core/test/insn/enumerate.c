@@ -43,6 +43,10 @@ static void enumerate_state(unsigned i, struct itest *t)
 	t->gpr[R_EDI] = IT_DATA + 0x800 + 16 * rng_below(&r, 16);
 	t->gpr[R_EBP] = IT_STACK + 0x900;
 	t->gpr[R_ESP] = IT_STACK + 0x800;
+	t->sel[S_DS] = t->sel[S_ES] = t->sel[S_SS] = SEL_DATA;
+	t->sel[S_FS] = SEL_LDT(LDT_FS);
+	t->sel[S_GS] = SEL_LDT(LDT_GS);
+	t->eflags &= ~FL_TF;
 	t->image_seed = 1;
 }
 

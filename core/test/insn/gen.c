@@ -193,7 +193,7 @@ static void pin(struct gen *g, int reg)
 
 static uint32_t segment_base(const struct gen *g, ZydisRegister seg)
 {
-	uint16_t sel = seg == ZYDIS_REGISTER_FS ? g->t->sel[S_FS] : seg == ZYDIS_REGISTER_GS ? g->t->sel[S_GS] : 0;
+	uint16_t sel = seg >= ZYDIS_REGISTER_ES && seg <= ZYDIS_REGISTER_GS ? g->t->sel[seg - ZYDIS_REGISTER_ES] : 0;
 
 	return sel & 4 ? it_ldt[sel >> 3].base : 0;
 }
@@ -369,14 +369,14 @@ static bool fix_push_segment(struct gen *g, const struct draw *d)
 		return true;
 	if (g->stack_used || (g->written >> R_ESP & 1) || g->t->patches >= IT_PATCHES)
 		return false;
-	patch_test(g, g->t->gpr[R_ESP] - 4, zero, 4);
+	patch_test(g, g->t->gpr[R_ESP] + segment_base(g, ZYDIS_REGISTER_SS) - 4, zero, 4);
 	return true;
 }
 
 /* RET, far RET, IRET and POP of a segment register: what they pop, while ESP is still the initial one. */
 static void fix_stack(struct gen *g, struct draw *d)
 {
-	uint32_t esp = g->t->gpr[R_ESP], to = code_target(g);
+	uint32_t esp = g->t->gpr[R_ESP] + segment_base(g, ZYDIS_REGISTER_SS), to = code_target(g);
 	bool pops_segment = d->in.mnemonic == ZYDIS_MNEMONIC_POP && writes_segment(d);
 
 	if (g->stack_used || (g->written >> R_ESP & 1))

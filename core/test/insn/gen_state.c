@@ -132,6 +132,23 @@ void gen_fx(struct it_rng *r, uint8_t fx[512])
 	}
 }
 
+/* Data segments that are not flat, now and then: limits, read-only, expand-down, null, code; a stack with a base. */
+static void gen_segments(struct it_rng *r, struct itest *t)
+{
+	static const uint16_t sels[] = { SEL_LDT(LDT_FS), SEL_LDT(LDT_GS), SEL_LDT(LDT_SMALL), SEL_LDT(LDT_RO), SEL_LDT(LDT_DOWN), SEL_CODE, 0 };
+
+	t->sel[S_FS] = rng_chance(r, 85) ? SEL_LDT(LDT_FS) : sels[rng_below(r, ARRAY_LEN(sels))];
+	t->sel[S_GS] = rng_chance(r, 85) ? SEL_LDT(LDT_GS) : sels[rng_below(r, ARRAY_LEN(sels))];
+	if (rng_chance(r, 5))
+		t->sel[S_DS] = sels[rng_below(r, ARRAY_LEN(sels))];
+	if (rng_chance(r, 5))
+		t->sel[S_ES] = sels[rng_below(r, ARRAY_LEN(sels))];
+	if (rng_chance(r, 4)) {
+		t->sel[S_SS] = SEL_LDT(LDT_GS);
+		t->gpr[R_ESP] -= it_ldt[LDT_GS].base;
+	}
+}
+
 void gen_state(struct it_rng *r, struct itest *t, unsigned features)
 {
 	for (unsigned i = 0; i < 8; i++)
@@ -150,8 +167,13 @@ void gen_state(struct it_rng *r, struct itest *t, unsigned features)
 	t->cpl = features & GEN_RING0 ? 0 : 3;
 	t->sel[S_CS] = t->cpl ? SEL_CODE : SEL_CODE0;
 	t->sel[S_SS] = t->sel[S_DS] = t->sel[S_ES] = t->cpl ? SEL_DATA : SEL_DATA0;
-	t->sel[S_FS] = features & GEN_SEGS ? SEL_LDT(LDT_FS) : SEL_DATA;
-	t->sel[S_GS] = features & GEN_SEGS ? SEL_LDT(LDT_GS) : 0;
+	t->sel[S_FS] = SEL_DATA;
+	if ((features & GEN_SEGS) && t->cpl)
+		gen_segments(r, t);
+	else if (features & GEN_SEGS)
+		t->sel[S_FS] = SEL_LDT(LDT_FS);
+	if (rng_chance(r, 1))
+		t->eflags |= FL_TF;
 	fx_default(t->fx);
 	if (features & GEN_FPU)
 		gen_fx(r, t->fx);

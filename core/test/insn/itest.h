@@ -41,6 +41,7 @@ struct itest {
 	uint8_t patches, ignores;
 	bool host_dependent; /* reads what only the host or only the model has: not run natively */
 	bool pushes_segment; /* a 32-bit PUSH of a segment register is among them */
+	bool calls_data;     /* an indirect call is among them: its target may be data, which runs and returns */
 	bool expect_ud;      /* the CPU model lacks the first instruction, whatever the host has */
 	uint32_t image_seed; /* 0: all zero */
 	struct it_patch patch[IT_PATCHES];
@@ -191,7 +192,7 @@ struct it_case {
 	const char *name, *note;
 	const char *code; /* hexadecimal */
 	uint32_t gpr[8], eip, eflags;
-	uint16_t fs, gs;
+	uint16_t fs, gs, ds, es, ss; /* 0: null for FS and GS, flat for the others */
 	bool ring0;       /* CPL 0: engines only */
 	uint32_t image_seed;
 	const char *fx;   /* "offset:hex ..." over the default image, decimal offsets */

@@ -95,6 +95,8 @@ void report_case(FILE *f, const struct itest *t)
 		fprintf(f, " %#x,", t->gpr[i]);
 	fprintf(f, " }, .eflags = %#x, .image_seed = %#x, .fs = %#x, .gs = %#x,%s", t->eflags, t->image_seed, t->sel[S_FS], t->sel[S_GS],
 		t->cpl ? "" : " .ring0 = true,");
+	if (t->cpl && (t->sel[S_DS] != SEL_DATA || t->sel[S_ES] != SEL_DATA || t->sel[S_SS] != SEL_DATA))
+		fprintf(f, " .ds = %#x, .es = %#x, .ss = %#x,", t->sel[S_DS], t->sel[S_ES], t->sel[S_SS]);
 	for (unsigned o = 0; o < 288; o += 8) {
 		if (memcmp(t->fx + o, def + o, 8)) {
 			fprintf(f, "%s%u:", fx ? " " : "\n    .fx = \"", o);

@@ -92,9 +92,11 @@ static bool simplify_rest(struct it_runner *r, struct itest *t, unsigned want)
 		s.image_seed = 0;
 		any |= try_keep(r, t, &s, want);
 	}
-	for (unsigned k = 0; k < 2; k++) {
+	for (unsigned k = S_ES; k <= S_GS; k++) {
+		if (k == S_CS || (k == S_SS && t->sel[k] & 4))
+			continue;
 		s = *t;
-		s.sel[k ? S_GS : S_FS] = 0;
+		s.sel[k] = k >= S_FS ? 0 : t->cpl ? SEL_DATA : SEL_DATA0;
 		if (memcmp(s.sel, t->sel, sizeof(s.sel)))
 			any |= try_keep(r, t, &s, want);
 	}
