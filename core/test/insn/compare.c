@@ -153,10 +153,10 @@ const char *compare_open(const struct itest *t, const struct iresult *a, const s
 
 	if (a->kind != IT_VECTOR || b->kind != IT_VECTOR)
 		return NULL;
-	if (a->vector == VEC_PF && pops_segment(t, a->eip))
-		return "POP of a segment register at the end of a page: 2 bytes or 4";
-	if (t->calls_data && diff == DIFF_FLAGS && itest_index(t, a->eip - (a->vector == VEC_BP)) >= 0)
-		return "data was called as code, and returned: which flags it leaves undefined nobody has checked";
+	if ((a->vector == VEC_PF || a->vector == VEC_SS) && pops_segment(t, a->eip))
+		return "POP of a segment register at the end of a page or of 4 GiB: 2 bytes or 4";
+	if (t->calls_data && !(diff & ~(unsigned)(DIFF_FLAGS | DIFF_MEM | DIFF_GPR)) && itest_index(t, a->eip - (a->vector == VEC_BP)) >= 0)
+		return "data was called as code, and returned: nobody has checked it for open results";
 	if (wild && (!(a->vector == VEC_PF && a->cr2 == a->eip) || !(diff & (DIFF_VECTOR | DIFF_ERROR | DIFF_CR2 | DIFF_EIP))))
 		return "it ran data as code, which nobody has checked for open results";
 	if (t->pushes_segment && !(diff & ~(unsigned)(DIFF_MEM | DIFF_GPR)))
@@ -171,7 +171,7 @@ const char *compare_open(const struct itest *t, const struct iresult *a, const s
 		return "UD0 at the end of a page: with a ModRM byte (Intel) or without (AMD)";
 	if (b->vector == VEC_PF && b->cr2 - IT_SUPER < IT_SUPER_PAGES * PAGE_SIZE)
 		return "the VM's own supervisor pages";
-	if ((a->vector == VEC_PF || b->vector == VEC_PF) && many_accesses(t, a->eip))
+	if ((a->vector == VEC_PF || a->vector == VEC_SS || b->vector == VEC_PF) && many_accesses(t, a->eip))
 		return "a fault in an instruction of many accesses: their order is open";
 	if (a->vector == VEC_GP && is_iret(t, a->eip) && (a->eflags & FL_NT))
 		return "IRET with NT: a task return, #GP on a 64-bit host";
