@@ -165,14 +165,15 @@ void bt_mode_sync(struct bt *b)
 {
 	const struct cpu_state *s = &b->v->state;
 	uint64_t key = (s->cr0 & (CR0_PE | CR0_PG | CR0_WP)) | (s->cr4 & (CR4_TSD | CR4_PSE | CR4_PAE)) << 32 | (s->efer & EFER_NX) << 40;
-	bool fp_ok = !(s->cr0 & (CR0_TS | CR0_EM));
+	bool fp_ok = !(s->cr0 & (CR0_TS | CR0_EM)), sse_ok = s->cr4 & CR4_OSFXSR;
 
 	if (key != b->key_bits) {
 		b->key_bits = key;
 		view_drop_all(b);
 	}
-	if (fp_ok != b->fp_ok) {
+	if (fp_ok != b->fp_ok || sse_ok != b->sse_ok) {
 		b->fp_ok = fp_ok;
+		b->sse_ok = sse_ok;
 		if (b->fp_seen)
 			cache_flush(b);
 	}

@@ -178,6 +178,7 @@ static inline void emit_jump(struct tr *t, int cc, uint32_t target)
 bool rewrite(struct tr *t);               /* everything but control flow; false: not translated */
 bool rewrite_ea(struct tr *t, const ZydisDecodedOperand *op, struct ea *out);
 bool rewrite_fp(const ZydisDecodedInstruction *d);
+bool rewrite_sse(const ZydisDecodedInstruction *d);
 void rewrite_count(struct tr *t, enum event_kind k); /* --count-inline */
 void rewrite_callout(struct tr *t, enum bt_thunk th, uint32_t arg);
 /* bt_flow.c */

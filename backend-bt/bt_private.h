@@ -193,7 +193,8 @@ struct bt {
 	uint8_t drops[DROPS];   /* how often a linear page's mapping was dropped, by its low bits; forgotten at times */
 	uint32_t ndrops;
 	bool fp_ok;             /* CR0.TS and EM are clear: translated FP instructions run */
-	bool fp_seen;           /* the cache holds translations that depend on fp_ok */
+	bool sse_ok;            /* CR4.OSFXSR is set: translated SSE instructions run */
+	bool fp_seen;           /* the cache holds translations that depend on these two */
 	bool stopped;           /* tests: stop_eip was reached */
 
 	enum interp_result leave; /* why a callout left: an interpreter's result */

@@ -177,6 +177,20 @@ bool rewrite_fp(const ZydisDecodedInstruction *d)
 	}
 }
 
+/* Uses XMM registers or MXCSR: CR4.OSFXSR applies too. */
+bool rewrite_sse(const ZydisDecodedInstruction *d)
+{
+	switch (d->meta.isa_set) {
+	case ZYDIS_ISA_SET_SSE:
+	case ZYDIS_ISA_SET_SSE2:
+	case ZYDIS_ISA_SET_SSE2MMX:
+	case ZYDIS_ISA_SET_SSEMXCSR:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Mnemonics whose isa_set would let them through and that must not be copied. */
 static bool never_copied(ZydisMnemonic m)
 {
@@ -193,6 +207,7 @@ static bool never_copied(ZydisMnemonic m)
 	case ZYDIS_MNEMONIC_DAA: case ZYDIS_MNEMONIC_DAS: case ZYDIS_MNEMONIC_LDS: case ZYDIS_MNEMONIC_LES:
 	case ZYDIS_MNEMONIC_LSS: case ZYDIS_MNEMONIC_LFS: case ZYDIS_MNEMONIC_LGS: case ZYDIS_MNEMONIC_ENTER:
 	case ZYDIS_MNEMONIC_FFREEP:
+	case ZYDIS_MNEMONIC_LDMXCSR: /* the host may know bits of MXCSR that the model reserves */
 		return true;
 	default:
 		return false;

@@ -83,7 +83,7 @@ static void translate_insn(struct tr *t)
 	unsigned jumps0 = t->jumps;
 
 	t->b->fp_seen |= fp;
-	if (fp && !t->b->fp_ok)
+	if (fp && (!t->b->fp_ok || (rewrite_sse(&t->d) && !t->b->sse_ok)))
 		goto interp;
 	if (fp && !t->b->hot->fpu) {
 		t->b->hot->fpu = 1;

@@ -31,14 +31,14 @@ struct run {
 };
 
 enum { OPT_BACKEND = 256, OPT_INTERFACE, OPT_MEM, OPT_APPEND, OPT_MODULE, OPT_TIMEOUT, OPT_STATS, OPT_TRACE, OPT_INLINE, OPT_NO_JAIL,
-	OPT_ISOLATION, OPT_CODE_CACHE, OPT_NO_CHAIN, OPT_NO_ADAPT, OPT_NO_RETPRED, OPT_NO_TRACES, OPT_ONE_INSN, OPT_IRQCHIP, OPT_VERIFY, OPT_HELP };
+	OPT_ISOLATION, OPT_CODE_CACHE, OPT_NO_CHAIN, OPT_NO_ADAPT, OPT_NO_TRACES, OPT_ONE_INSN, OPT_IRQCHIP, OPT_VERIFY, OPT_HELP };
 
 static const struct option run_options[] = {
 	{ "backend", 1, 0, OPT_BACKEND }, { "interface", 1, 0, OPT_INTERFACE }, { "mem", 1, 0, OPT_MEM },
 	{ "append", 1, 0, OPT_APPEND }, { "module", 1, 0, OPT_MODULE }, { "timeout", 1, 0, OPT_TIMEOUT },
 	{ "stats", 1, 0, OPT_STATS }, { "trace", 1, 0, OPT_TRACE }, { "count-inline", 0, 0, OPT_INLINE },
 	{ "no-jail", 0, 0, OPT_NO_JAIL }, { "user-isolation", 1, 0, OPT_ISOLATION }, { "code-cache", 1, 0, OPT_CODE_CACHE },
-	{ "no-chain", 0, 0, OPT_NO_CHAIN }, { "no-adapt", 0, 0, OPT_NO_ADAPT }, { "no-retpred", 0, 0, OPT_NO_RETPRED },
+	{ "no-chain", 0, 0, OPT_NO_CHAIN }, { "no-adapt", 0, 0, OPT_NO_ADAPT },
 	{ "no-traces", 0, 0, OPT_NO_TRACES }, { "one-insn-blocks", 0, 0, OPT_ONE_INSN }, { "kvm-irqchip", 0, 0, OPT_IRQCHIP },
 	{ "verify-vmm", 0, 0, OPT_VERIFY }, { "help", 0, 0, OPT_HELP }, { 0 }
 };
@@ -60,7 +60,7 @@ static const char run_help[] =
 	"  --no-jail            do not lock the process by seccomp: a guest that breaks out could then use files and network\n"
 	"  --user-isolation K   pv: keys, unmap, limits (default: the best this host has)\n"
 	"  --code-cache SIZE    bt: bytes of translated code kept\n"
-	"  --no-chain --no-adapt --no-retpred --no-traces --one-insn-blocks    bt: switch a mechanism off\n"
+	"  --no-chain --no-adapt --no-traces --one-insn-blocks    bt: switch a mechanism off\n"
 	"  --kvm-irqchip        vtx: KVM's in-kernel interrupt controllers instead of ours\n"
 	"  --verify-vmm         check by hash that the guest changed no byte of the VMM's code, constants and canaries\n";
 
@@ -99,7 +99,6 @@ static int run_option(struct run *r, int c)
 	case OPT_CODE_CACHE: return option_size("code-cache", optarg, &r->cfg.bt.code_cache);
 	case OPT_NO_CHAIN: r->cfg.bt.no_chain = true; break;
 	case OPT_NO_ADAPT: r->cfg.bt.no_adapt = true; break;
-	case OPT_NO_RETPRED: r->cfg.bt.no_retpred = true; break;
 	case OPT_NO_TRACES: r->cfg.bt.no_traces = true; break;
 	case OPT_ONE_INSN: r->cfg.bt.one_insn_blocks = true; break;
 	case OPT_VERIFY: r->verify_vmm = true; break;

@@ -142,8 +142,8 @@ Test(bt, smallest_code_cache_and_one_instruction_blocks)
 
 Test(bt, each_mechanism_can_be_switched_off)
 {
-	for (unsigned i = 0; i < 4; i++) {
-		struct bt_tuning t = { .no_chain = i == 0, .no_adapt = i == 1, .no_retpred = i == 2, .no_traces = i == 3 };
+	for (unsigned i = 0; i < 3; i++) {
+		struct bt_tuning t = { .no_chain = i == 0, .no_adapt = i == 1, .no_traces = i == 2 };
 		struct vm *vm = machine(smc_code, sizeof(smc_code), t);
 
 		vm->vcpu.state.gpr[R_ECX] = 200;

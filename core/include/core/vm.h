@@ -32,7 +32,7 @@ struct vm_config {
 	const char *user_isolation;  /* pv: "keys", "unmap", "limits"; NULL chooses the best the host has */
 	struct bt_tuning {
 		uint64_t code_cache; /* bytes, 0: default */
-		bool no_chain, no_adapt, no_retpred, no_traces, one_insn_blocks;
+		bool no_chain, no_adapt, no_traces, one_insn_blocks;
 	} bt;
 };
 
