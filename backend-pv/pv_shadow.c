@@ -215,7 +215,7 @@ static unsigned fill_flags(const struct pv *pv, const struct cpu_state *s, const
 	return f;
 }
 
-/* Where SYSENTER's error path of the host lands must never be guest code: FACTS, "the low 32 bits of the landing pad". */
+/* A failed SYSENTER goes on at the low 32 bits of the landing pad in the vDSO: that must never be guest code. */
 static bool near_landing(const struct pv *pv, uint64_t host, unsigned n)
 {
 	return pv->landing && host < (uint64_t)pv->landing + 4 * PAGE_SIZE && host + ((uint64_t)n << PAGE_SHIFT) > pv->landing;
