@@ -106,7 +106,7 @@ void *bt_co_sti_window(struct bt *b, uint32_t eip, uint32_t len)
 	return NULL;
 }
 
-/* Port, operand size and length are packed by bt_rewrite.c; bit 16: the port is in DX. */
+/* Port, operand size and length are packed by bt_system.c; bit 16: the port is in DX. */
 static uint16_t port_of(const struct bt *b, uint32_t arg)
 {
 	return (uint16_t)(arg & 0x10000u ? b->v->state.gpr[R_EDX] : arg);

@@ -176,10 +176,23 @@ static inline void emit_jump(struct tr *t, int cc, uint32_t target)
 
 /* bt_rewrite.c */
 bool rewrite(struct tr *t);               /* everything but control flow; false: not translated */
-bool rewrite_ea(struct tr *t, const ZydisDecodedOperand *op, struct ea *out);
-bool rewrite_fp(const ZydisDecodedInstruction *d);
-bool rewrite_sse(const ZydisDecodedInstruction *d);
 void rewrite_count(struct tr *t, enum event_kind k); /* --count-inline */
 void rewrite_callout(struct tr *t, enum bt_thunk th, uint32_t arg);
+/* bt_operand.c */
+bool operand_reg(ZydisRegister r, uint8_t *out); /* the host register of a base or index; false: not a 32-bit one */
+void operand_lea(struct tr *t, unsigned dst, uint8_t base, uint8_t index, uint8_t scale, int32_t disp);
+bool operand_writes_code(const ZydisDecodedOperand *op); /* through CS: #GP */
+bool operand_ea(struct tr *t, const ZydisDecodedOperand *op, struct ea *out);
+/* bt_generic.c */
+bool generic(struct tr *t);
+bool generic_fp(const ZydisDecodedInstruction *d);
+bool generic_sse(const ZydisDecodedInstruction *d);
+/* bt_system.c; false: the interpreter does it */
+bool system_cli_sti(struct tr *t);
+bool system_pushf(struct tr *t);
+bool system_popf(struct tr *t);
+bool system_rdtsc(struct tr *t);
+bool system_mov_from_sreg(struct tr *t);
+bool system_in_out(struct tr *t);
 /* bt_flow.c */
 bool flow(struct tr *t, bool *handled);

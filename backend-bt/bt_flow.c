@@ -41,7 +41,7 @@ static bool call(struct tr *t)
 	if (t->d.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR || o->type == ZYDIS_OPERAND_TYPE_POINTER)
 		return false;
 	if (o->type == ZYDIS_OPERAND_TYPE_MEMORY) {
-		if (!rewrite_ea(t, o, &a))
+		if (!operand_ea(t, o, &a))
 			return false;
 		emit_load(t, H_R9, &a);
 	} else {
@@ -61,7 +61,7 @@ static bool jump_indirect(struct tr *t)
 	if (t->d.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR || o->type == ZYDIS_OPERAND_TYPE_POINTER || t->d.operand_width != 32)
 		return false; /* a 16-bit operand truncates EIP */
 	if (o->type == ZYDIS_OPERAND_TYPE_MEMORY) {
-		if (!rewrite_ea(t, o, &a))
+		if (!operand_ea(t, o, &a))
 			return false;
 		emit_load(t, H_R9, &a);
 	} else {

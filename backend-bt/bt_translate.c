@@ -70,7 +70,7 @@ static bool integer_only(const ZydisDecodedInstruction *d)
 	case ZYDIS_ISA_SET_PENTIUMREAL:
 	case ZYDIS_ISA_SET_CMOV:
 	case ZYDIS_ISA_SET_PPRO:
-		return !rewrite_fp(d);
+		return !generic_fp(d);
 	default:
 		return false;
 	}
@@ -78,12 +78,12 @@ static bool integer_only(const ZydisDecodedInstruction *d)
 
 static void translate_insn(struct tr *t)
 {
-	bool handled, fp = rewrite_fp(&t->d);
+	bool handled, fp = generic_fp(&t->d);
 	uint8_t *p0 = t->p;
 	unsigned jumps0 = t->jumps;
 
 	t->b->fp_seen |= fp;
-	if (fp && (!t->b->fp_ok || (rewrite_sse(&t->d) && !t->b->sse_ok)))
+	if (fp && (!t->b->fp_ok || (generic_sse(&t->d) && !t->b->sse_ok)))
 		goto interp;
 	if (fp && !t->b->hot->fpu) {
 		t->b->hot->fpu = 1;

@@ -2,13 +2,14 @@
  * rules.c - how each sensitive instruction is handled: rewritten inline, by a callout of its own, or by the interpreter.
  *
  * `ringlab explain` prints it, and tests hold it against the symbols and guests that exist. What is not here runs as a
- * copy with its memory operand moved into the window (bt_rewrite.c).
+ * copy with its memory operand moved into the window (bt_generic.c).
  */
 #include "bt_private.h"
 
 #define ROW(m, k, me, fn, f, g, n) RULE(m, NULL, k, me, fn, "backend-bt/" f, g, n)
 #define INTERP(m, k, g, n) ROW(m, k, CALLOUT, bt_co_interp, "bt_callout.c", g, n)
 #define REWRITE(m, k, g, n) ROW(m, k, INLINE, rewrite, "bt_rewrite.c", g, n)
+#define SYSTEM(m, k, fn, g, n) ROW(m, k, INLINE, fn, "bt_system.c", g, n)
 #define GATE(m, k, fn, g, n) ROW(m, k, CALLOUT, fn, "bt_gate.c", g, n)
 #define BY "a callout to the interpreter; "
 #define TABLES BY "windows, segment bases and flags follow"
@@ -28,7 +29,7 @@ const struct backend_rule bt_rules[BT_RULES] = {
 	INTERP("verr", SEG_QUERY, "insn/verr", BY "reads the guest's descriptors"),
 	INTERP("verw", SEG_QUERY, "insn/verw", BY "reads the guest's descriptors"),
 	INTERP("arpl", SEG_QUERY, "insn/arpl", BY "63h is another instruction in 64-bit mode"),
-	REWRITE("mov from seg", SEG_READ, "insn/mov-from-cs", "a load of the virtual selector: the guest sees the RPL it expects"),
+	SYSTEM("mov from seg", SEG_READ, system_mov_from_sreg, "insn/mov-from-cs", "a load of the virtual selector: the guest sees the RPL it expects"),
 	REWRITE("push seg", SEG_READ, "insn/push-cs", "a load of the virtual selector: the guest sees the RPL it expects"),
 	INTERP("mov to seg", SEG_LOAD, "insn/mov-to-ss", TABLES),
 	INTERP("pop seg", SEG_LOAD, "insn/pop-ss", TABLES),
@@ -36,17 +37,17 @@ const struct backend_rule bt_rules[BT_RULES] = {
 	INTERP("far call", FAR_BRANCH, "insn/far-call", TABLES),
 	INTERP("far jmp", FAR_BRANCH, "insn/far-jmp", TABLES),
 	INTERP("far ret", FAR_BRANCH, "insn/far-ret", TABLES),
-	REWRITE("pushf", FLAGS_IMAGE, "insn/pushf", "the host's arithmetic flags plus the virtual ones, IF and IOPL among them"),
-	REWRITE("popf", FLAGS_IMAGE, "insn/popf", "inline in ring 0 while only arithmetic flags, DF and IF change; else a callout"),
-	REWRITE("cli", INT_FLAG, "insn/cli", "a store to the virtual IF; in ring 3 a callout that checks IOPL"),
-	REWRITE("sti", INT_FLAG, "insn/sti", "a store to the virtual IF and a test whether an interrupt waits; in ring 3 a callout"),
+	SYSTEM("pushf", FLAGS_IMAGE, system_pushf, "insn/pushf", "the host's arithmetic flags plus the virtual ones, IF and IOPL among them"),
+	SYSTEM("popf", FLAGS_IMAGE, system_popf, "insn/popf", "inline in ring 0 while only arithmetic flags, DF and IF change; else a callout"),
+	SYSTEM("cli", INT_FLAG, system_cli_sti, "insn/cli", "a store to the virtual IF; in ring 3 a callout that checks IOPL"),
+	SYSTEM("sti", INT_FLAG, system_cli_sti, "insn/sti", "a store to the virtual IF and a test whether an interrupt waits; in ring 3 a callout"),
 	GATE("int", SYSCALL_ENTRY, bt_co_int, "insn/int", "gate, TSS and descriptors read from guest memory; no host trap, no signal"),
 	GATE("int3", SYSCALL_ENTRY, bt_co_int, "insn/int3", "gate, TSS and descriptors read from guest memory; no host trap, no signal"),
 	INTERP("into", SYSCALL_ENTRY, "insn/into", BY "CEh does not exist in 64-bit mode"),
 	GATE("iret", IRET, bt_co_iret, "insn/iret", "flat forms directly, all others by the interpreter; another privilege is another window"),
 	GATE("sysenter", SYSCALL_ENTRY, bt_co_sysenter, "insn/sysenter", "flat segments from IA32_SYSENTER_CS; another window"),
 	GATE("sysexit", USER_RETURN, bt_co_sysexit, "insn/sysenter", "flat segments from IA32_SYSENTER_CS; another window"),
-	REWRITE("rdtsc", RDTSC, "insn/rdtsc", "copied, while the guest's TSC is the host's and CR4.TSD allows it; else a callout"),
+	SYSTEM("rdtsc", RDTSC, system_rdtsc, "insn/rdtsc", "copied, while the guest's TSC is the host's and CR4.TSD allows it; else a callout"),
 	INTERP("clts", CR_WRITE, "insn/clts", BY "FPU code is translated anew when TS changes"),
 	INTERP("invlpg", TLB_FLUSH, "insn/invlpg", BY "the shadow page is compared with the guest's tables"),
 	INTERP("mov cr", CR_WRITE, "insn/mov-cr", BY "paging mode changes drop all windows"),
