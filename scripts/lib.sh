@@ -33,8 +33,6 @@ NESTED_PACKAGES=(
 	"syslinux-common /usr/lib/syslinux/modules/bios/ldlinux.c32"
 	"xorriso /usr/bin/xorriso"
 	"busybox-static /bin/busybox"
-	"cpio /usr/bin/cpio"
-	"bsdutils /usr/bin/script"
 	"python3 /usr/bin/python3"
 )
 
