@@ -155,11 +155,6 @@ void *bt_co_popf(struct bt *b, uint32_t eip, uint32_t len)
 	return co_interp_quietly(b, eip, len);
 }
 
-void *bt_co_store(struct bt *b, uint32_t eip, uint32_t arg)
-{
-	return co_interp_quietly(b, eip, arg);
-}
-
 void *bt_co_stop(struct bt *b, uint32_t eip, uint32_t arg)
 {
 	(void)arg;

@@ -196,7 +196,6 @@ bt_thunks:
 	THUNK bt_co_popf
 	THUNK bt_co_sysenter
 	THUNK bt_co_sysexit
-	THUNK bt_co_store
 	THUNK bt_co_stop
 
 	.section .note.GNU-stack,"",@progbits

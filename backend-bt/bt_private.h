@@ -32,7 +32,7 @@
 
 /* TH_INTERP_FPU: with the guest's FPU state in state.fx. */
 enum bt_thunk { TH_MISS, TH_CHAIN, TH_INTERP, TH_INTERP_FPU, TH_STI_WINDOW, TH_IN, TH_OUT, TH_CPUID, TH_INT, TH_IRET, TH_POPF,
-	TH_SYSENTER, TH_SYSEXIT, TH_STORE, TH_STOP, TH_COUNT };
+	TH_SYSENTER, TH_SYSEXIT, TH_STOP, TH_COUNT };
 
 /* Read and written by translated code through r14, which points just past it. */
 struct bt_hot {
@@ -286,7 +286,7 @@ void async_step(struct bt *b, ucontext_t *uc);
 #define CO_END 16u /* nothing follows in the block */
 typedef void *callout_fn(struct bt *b, uint32_t eip, uint32_t arg);
 callout_fn bt_co_miss, bt_co_chain, bt_co_interp, bt_co_sti_window, bt_co_in, bt_co_out, bt_co_cpuid, bt_co_int,
-	bt_co_iret, bt_co_popf, bt_co_sysenter, bt_co_sysexit, bt_co_store, bt_co_stop;
+	bt_co_iret, bt_co_popf, bt_co_sysenter, bt_co_sysexit, bt_co_stop;
 
 /* bt_callout.c, for bt_gate.c: the interpreter does the instruction; on at eip in translated code. */
 void *co_interp_quietly(struct bt *b, uint32_t eip, uint32_t arg);

@@ -16,12 +16,6 @@ const char *const event_kind_name[EV_COUNT] = {
 #undef X
 };
 
-const char *const event_kind_text[EV_COUNT] = {
-#define X(id, name, text) [EV_##id] = text,
-	EVENT_KINDS(X)
-#undef X
-};
-
 const char *const event_mech_name[MECH_COUNT] = {
 #define X(id, name, text) [MECH_##id] = name,
 	EVENT_MECHANISMS(X)

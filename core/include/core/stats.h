@@ -12,7 +12,6 @@
 #include "core/types.h"
 
 extern const char *const event_kind_name[EV_COUNT];
-extern const char *const event_kind_text[EV_COUNT];
 extern const char *const event_mech_name[MECH_COUNT];
 /* -1 when no such name. */
 int event_kind_find(const char *name);
