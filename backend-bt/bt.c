@@ -237,7 +237,7 @@ static bool must_leave(struct bt *b, struct exit *e)
 
 	if (b->vm->end != END_NONE) {
 		e->reason = EXIT_STOPPED;
-	} else if (v->attention || b->stopped) {
+	} else if (v->attention || b->stopped || (v->insns.on && !v->insns.left)) {
 		e->reason = EXIT_KICK;
 		stat_count(&v->stats, EV_KICK, b->fault.kick ? MECH_TRAP : MECH_CALLOUT);
 	} else if (v->irq_window && bt_ready(v)) {
@@ -255,6 +255,8 @@ static enum interp_result run_once(struct bt *b)
 	void *code;
 
 	if (v->state.int_shadow || !bt_mode_ok(b) || !(code = bt_code_for(b, (uint32_t)v->state.rip))) {
+		if (v->insns.on)
+			v->insns.left--;
 		uint64_t t0 = stat_begin(&v->stats, EV_INTERPRET, MECH_CALLOUT);
 		gva_t eip = GVA(v->state.rip);
 		enum interp_result r = bt_interp(b, MECH_CALLOUT);
@@ -385,6 +387,7 @@ static void hot_init(struct bt *b)
 	h->bt = b;
 	h->fx = b->v->state.fx;
 	h->attention = &b->v->attention;
+	h->insns = &b->v->insns;
 	h->mxcsr = h->gmxcsr = mxcsr;
 	h->fpu_mem = 1;
 	for (unsigned i = 0; i < TH_COUNT; i++)
@@ -490,5 +493,7 @@ const struct backend_ops bt_backend = {
 	.ready = bt_ready,
 	.kick = async_kick,
 	.mem_written = bt_mem_written,
+	.listing = bt_listing,
+	.counts_insns = true,
 	.jail_syscalls = bt_jail,
 };

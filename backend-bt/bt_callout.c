@@ -157,9 +157,10 @@ void *bt_co_popf(struct bt *b, uint32_t eip, uint32_t len)
 
 void *bt_co_stop(struct bt *b, uint32_t eip, uint32_t arg)
 {
-	(void)arg;
 	b->v->state.rip = eip;
-	b->stopped = true;
+	b->stopped = !(arg & CO_COUNT);
+	if (arg & CO_SHADOW)
+		b->v->state.int_shadow = INT_SHADOW_STI;
 	b->leave = INTERP_DONE;
 	return NULL;
 }

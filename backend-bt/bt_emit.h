@@ -194,5 +194,7 @@ bool system_popf(struct tr *t);
 bool system_rdtsc(struct tr *t);
 bool system_mov_from_sreg(struct tr *t);
 bool system_in_out(struct tr *t);
+/* bt_count.c */
+void count_insn(struct tr *t, bool shadow);
 /* bt_flow.c */
 bool flow(struct tr *t, bool *handled);

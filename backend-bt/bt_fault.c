@@ -42,6 +42,8 @@ void fault_capture(struct bt *b, ucontext_t *uc, const struct block *k, const st
 		*r = (*r & 0xffff0000u) | (*r & 0xff) << 8 | (*r >> 8 & 0xff);
 	}
 	s->rip = k->start + imap_guest(im);
+	if (b->v->insns.on && (uint64_t)g[REG_RIP] - (uint64_t)(uintptr_t)(b->code + k->host + im->host) >= BT_COUNT_BYTES)
+		b->v->insns.left++; /* it has been counted, and will be done again */
 	b->hot->hflags = ((uint64_t)g[REG_EFL] & ~(uint64_t)FL_TF) | FL_IF;
 	g[REG_EFL] &= ~(greg_t)(FL_TF | FL_DF);
 	g[REG_RIP] = (greg_t)(uintptr_t)bt_fault_exit;
@@ -112,6 +114,9 @@ static enum interp_result by_interpreter(struct bt *b, enum event_kind k)
 	struct vcpu *v = b->v;
 	gva_t eip = GVA(v->state.rip);
 	uint64_t t0 = k == EV_COUNT ? 0 : stat_begin(&v->stats, k, MECH_TRAP);
+
+	if (v->insns.on)
+		v->insns.left--;
 	enum interp_result r = bt_interp(b, MECH_TRAP);
 
 	if (k != EV_COUNT)

@@ -48,7 +48,8 @@ void bt_listing(struct vcpu *v, FILE *out, uint32_t eip)
 
 		interp_read_virt(v, GVA(g), bytes, end - g < 16 ? end - g : 16, ACCESS_R);
 		print_code(out, guest, "", bytes, end - g, g);
-		print_code(out, host, "        ", b->code + k->host + m->host, h - m->host, k->host + m->host);
+		uint32_t from = m->host + (v->insns.on ? BT_COUNT_BYTES : 0);
+		print_code(out, host, "        ", b->code + k->host + from, h - from, k->host + from);
 	}
 	cs_close(&guest);
 	cs_close(&host);

@@ -28,6 +28,7 @@
 #define BT_CODE_MIN (32u << 10)
 #define BT_BLOCK_INSNS 64   /* guest instructions in a superblock */
 #define BT_BLOCK_BYTES 16384 /* host bytes that one superblock may need at most */
+#define BT_COUNT_BYTES 64u /* of each instruction's code, with vcpu.insns.on: bt_count.c */
 #define BT_MAPS_MAX 30000   /* host mappings, of vm.max_map_count's 65530 */
 
 /* TH_INTERP_FPU: with the guest's FPU state in state.fx. */
@@ -51,7 +52,8 @@ struct bt_hot {
 	uint32_t gmxcsr;
 	_Alignas(16) uint8_t xmm[8][16]; /* the guest's, while C code runs and fpu_mem is 0 */
 	uint64_t thunk[32];
-	uint8_t pad[144];
+	struct insn_count *insns;
+	uint8_t pad[136];
 	/* within an 8-bit displacement */
 	uint32_t vif;      /* the virtual IF: 0 or FL_IF */
 	uint32_t vrest;    /* the other virtual flags, with the host's own IF subtracted: what PUSHF adds */
@@ -284,6 +286,9 @@ void async_step(struct bt *b, ucontext_t *uc);
 /* bt_callout.c, called from bt_entry.S. The argument of those that run an instruction: */
 #define CO_LEN 15u /* its length */
 #define CO_END 16u /* nothing follows in the block */
+/* ... and that of bt_co_stop: */
+#define CO_COUNT 1u  /* vcpu.insns.left is used up */
+#define CO_SHADOW 2u /* right behind STI */
 typedef void *callout_fn(struct bt *b, uint32_t eip, uint32_t arg);
 callout_fn bt_co_miss, bt_co_chain, bt_co_interp, bt_co_sti_window, bt_co_in, bt_co_out, bt_co_cpuid, bt_co_int,
 	bt_co_iret, bt_co_popf, bt_co_sysenter, bt_co_sysexit, bt_co_stop;

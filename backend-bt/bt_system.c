@@ -102,7 +102,7 @@ bool system_popf(struct tr *t)
 
 bool system_rdtsc(struct tr *t)
 {
-	if (t->b->v->state.tsc_offset || (t->b->view->user && (t->b->v->state.cr4 & CR4_TSD)))
+	if (t->b->v->state.tsc_offset || t->b->vm->clock.insns || (t->b->view->user && (t->b->v->state.cr4 & CR4_TSD)))
 		return false;
 	e2(t, 0x0f, 0x31);
 	rewrite_count(t, EV_RDTSC);

@@ -213,6 +213,8 @@ static unsigned form(struct tr *t, struct fetch *f)
 			rewrite_callout(t, TH_STOP, 0);
 			t->end = true;
 		} else {
+			if (b->v->insns.on)
+				count_insn(t, shadow);
 			translate_insn(t);
 		}
 		t->map[t->n].guest = (uint16_t)((t->eip - t->first) | t->flags | (shadow ? IM_SHADOW : 0));
@@ -227,7 +229,7 @@ bool translate(struct bt *b, uint32_t eip)
 	struct fetch f = { .lin = eip & (uint32_t)PAGE_MASK };
 	uint64_t t0;
 
-	if (b->code_used + BT_BLOCK_BYTES > b->code_size || b->nblocks + 1 > b->max_blocks ||
+	if (b->code_used + BT_BLOCK_BYTES + (b->v->insns.on ? BT_BLOCK_INSNS * BT_COUNT_BYTES : 0) > b->code_size || b->nblocks + 1 > b->max_blocks ||
 	    b->nimap + BT_BLOCK_INSNS > b->max_imap || b->nlinks + TR_JUMPS > b->max_links)
 		cache_flush(b);
 	f.page[0] = code_page(b, eip, &f.pfn[0]);

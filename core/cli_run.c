@@ -10,25 +10,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
-#include "cli.h"
+#include "cli_run.h"
 #include "core/console.h"
 #include "core/jail.h"
 #include "core/trace.h"
 #include "core/verify.h"
-
-struct run {
-	struct vm_config cfg;
-	struct load_request req;
-	const char *guest, *backend, *append, *stats_path, *trace_path;
-	bool no_jail, verify_vmm;
-	char engine[64], path[700];
-	FILE *stats;
-	char stats_buf[8192];
-	struct termios tty;
-	bool tty_saved;
-};
 
 enum { OPT_BACKEND = 256, OPT_INTERFACE, OPT_MEM, OPT_APPEND, OPT_MODULE, OPT_TIMEOUT, OPT_STATS, OPT_TRACE, OPT_INLINE, OPT_NO_JAIL,
 	OPT_ISOLATION, OPT_CODE_CACHE, OPT_NO_CHAIN, OPT_NO_ADAPT, OPT_NO_TRACES, OPT_ONE_INSN, OPT_IRQCHIP, OPT_VERIFY, OPT_HELP };
@@ -140,7 +127,7 @@ static int run_backend(struct run *r)
 	return 0;
 }
 
-static int run_parse(struct run *r, int argc, char **argv)
+int run_parse(struct run *r, int argc, char **argv)
 {
 	int c, status;
 
@@ -163,7 +150,7 @@ static int run_parse(struct run *r, int argc, char **argv)
 	return run_backend(r);
 }
 
-static int run_open(struct run *r, struct guest_list *guests)
+int run_open(struct run *r, struct guest_list *guests)
 {
 	const char *append;
 
@@ -214,7 +201,7 @@ static void *watch_signals(void *arg)
  * SIGINT and its kin are blocked and go to a thread of their own: the vCPU's thread may be running guest code with a poisoned FS base,
  * where no ordinary handler can live.
  */
-static int watch_start(struct vm *vm)
+int run_watch(struct vm *vm)
 {
 	pthread_t t;
 	pthread_attr_t a;
@@ -231,7 +218,7 @@ static int watch_start(struct vm *vm)
 	return -r;
 }
 
-static int run_jail(struct run *r)
+int run_jail(struct run *r)
 {
 	int e;
 
@@ -274,7 +261,7 @@ static int run_vm(struct run *r, struct vm *vm)
 		return STATUS_USAGE;
 	}
 	json_object_seed(1); /* unseeded, jansson would open /dev/urandom in the jail */
-	if ((r->verify_vmm && (e = verify_begin(&verify))) || (e = watch_start(vm)) || (e = run_jail(r)))
+	if ((r->verify_vmm && (e = verify_begin(&verify))) || (e = run_watch(vm)) || (e = run_jail(r)))
 		return STATUS_HOST;
 	vm_run(vm);
 	if (verify && !verify_end(verify)) {
@@ -352,14 +339,10 @@ static int run_supervise(struct run *r, pid_t child, const sigset_t *set)
 	return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : run_killed(r, WTERMSIG(wait_status));
 }
 
-int cmd_run(int argc, char **argv)
+int run_supervised(struct run *r, int (*child_main)(struct run *r))
 {
-	struct run r = { 0 };
 	sigset_t set;
-	int status;
 
-	if ((status = run_parse(&r, argc, argv)))
-		return status;
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
@@ -367,14 +350,22 @@ int cmd_run(int argc, char **argv)
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN); /* a closed reader must not stop the guest */
-	tty_raw(&r);
+	tty_raw(r);
 	pid_t parent = getpid(), child = fork();
 	if (child < 0) {
 		say("cannot fork: %s", strerror(errno));
 		return STATUS_HOST;
 	}
 	if (child)
-		return run_supervise(&r, child, &set);
+		return run_supervise(r, child, &set);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	return getppid() == parent ? run_child(&r) : STATUS_HOST;
+	return getppid() == parent ? child_main(r) : STATUS_HOST;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run r = { 0 };
+	int status = run_parse(&r, argc, argv);
+
+	return status ? status : run_supervised(&r, run_child);
 }

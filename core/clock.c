@@ -33,6 +33,8 @@ void clock_fini(struct clock *c)
 
 uint64_t clock_now(const struct clock *c)
 {
+	if (c->insns)
+		return c->skipped_ns + (c->insns->limit - c->insns->left) * CLOCK_INSN_NS;
 	return monotonic_ns() - c->start_ns;
 }
 
@@ -52,6 +54,8 @@ static void clock_program(struct clock *c)
 	uint64_t next = clock_next(c);
 	struct itimerspec its = { 0 };
 
+	if (c->insns)
+		clock_allow(c, c->insns->limit);
 	if (!c->have_host_timer || next >= c->armed)
 		return;
 	uint64_t abs = next + c->start_ns;
@@ -59,6 +63,27 @@ static void clock_program(struct clock *c)
 	its.it_value.tv_nsec = (long)(abs % 1000000000ull);
 	timer_settime(c->host_timer, TIMER_ABSTIME, &its, NULL);
 	c->armed = next;
+}
+
+void clock_allow(struct clock *c, uint64_t insns)
+{
+	struct insn_count *n = c->insns;
+	uint64_t done = n->limit - n->left, next = clock_next(c), due;
+
+	if (next != CLOCK_NEVER) {
+		due = next <= c->skipped_ns ? 0 : (next - c->skipped_ns + CLOCK_INSN_NS - 1) / CLOCK_INSN_NS;
+		insns = due < insns ? due : insns;
+	}
+	n->limit = insns < done ? done : insns;
+	n->left = n->limit - done;
+}
+
+void clock_skip(struct clock *c, uint64_t to)
+{
+	uint64_t now = clock_now(c);
+
+	if (to > now)
+		c->skipped_ns += to - now;
 }
 
 int clock_bind_thread(struct clock *c, void *vcpu)

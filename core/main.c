@@ -39,6 +39,7 @@ static const struct command {
 } commands[] = {
 	{ "doctor", cmd_doctor, "what this machine can do: each backend, or why not" },
 	{ "run", cmd_run, "run one guest on one backend" },
+	{ "lockstep", cmd_lockstep, "run one guest on two engines and stop where they differ" },
 	{ "compare", cmd_compare, "run guests on all backends and print one table" },
 	{ "explain", cmd_explain, "how each backend handles an instruction, and where" },
 	{ "list", cmd_list, "the guests" },

@@ -72,6 +72,10 @@ int vm_create(struct vm **out, const struct vm_config *cfg)
 		goto no_mem;
 	if ((r = clock_init(&vm->clock)))
 		goto no_clock;
+	if (cfg->count_insns) {
+		vm->vcpu.insns.on = true;
+		vm->clock.insns = &vm->vcpu.insns;
+	}
 	if ((r = console_create(vm)))
 		goto no_console;
 	if ((r = dev_create(vm)))

@@ -16,6 +16,7 @@
 #include "dev/machine.h"
 
 #define NS_PER_S 1000000000ull
+#define VIRTUAL_EPOCH 1767225600 /* with virtual time: 2026-01-01 00:00 UTC */
 #define RTC_IRQ 8
 #define UPDATE_NS 2228000u /* UIP is set 244 us before an update, which takes 1,984 us */
 
@@ -298,6 +299,8 @@ int rtc_create(struct vm *vm)
 	vm->dev->rtc = r;
 	tzset(); /* now: gmtime_r would open the zone file at its first call, which the jail forbids by then */
 	clock_gettime(CLOCK_REALTIME, &t);
+	if (vm->cfg.count_insns)
+		t = (struct timespec){ .tv_sec = VIRTUAL_EPOCH };
 	r->vm = vm;
 	r->start_ns = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec - clock_now(&vm->clock);
 	r->seen_ns = rtc_now(r);

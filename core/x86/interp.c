@@ -157,6 +157,11 @@ enum interp_result interp_run(struct vcpu *v)
 	do {
 		if (unlikely(v->attention) || unlikely(window_open(v)))
 			return INTERP_DONE;
+		if (unlikely(v->insns.on)) {
+			if (!v->insns.left)
+				return INTERP_DONE;
+			v->insns.left--;
+		}
 		r = step_one(&c);
 	} while (likely(r == INTERP_DONE));
 	return r;

@@ -51,8 +51,8 @@ static void fill_exit(struct vcpu *v, enum interp_result r, struct exit *e)
 	case INTERP_SHUTDOWN: e->reason = EXIT_SHUTDOWN; break;
 	case INTERP_CRASH: exit_crash(e, GVA(v->state.rip), "%s", v->interp.why); break;
 	default:
-		e->reason = v->attention ? EXIT_KICK : EXIT_IRQ_WINDOW;
-		stat_count(&v->stats, v->attention ? EV_KICK : EV_IRQ_WINDOW, MECH_INTERP);
+		e->reason = v->attention || (v->insns.on && !v->insns.left) ? EXIT_KICK : EXIT_IRQ_WINDOW;
+		stat_count(&v->stats, e->reason == EXIT_KICK ? EV_KICK : EV_IRQ_WINDOW, MECH_INTERP);
 		break;
 	}
 }
@@ -104,4 +104,5 @@ const struct backend_ops interp_backend = {
 	.inject = interp_inject,
 	.ready = interp_ready,
 	.kick = interp_kick,
+	.counts_insns = true,
 };

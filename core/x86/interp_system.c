@@ -306,7 +306,7 @@ void op_rdtsc(struct step *c)
 
 	if ((c->s->cr4 & CR4_TSD) && CPL(c->s))
 		step_gp(c, 0);
-	t = __rdtsc() + c->s->tsc_offset;
+	t = vm_tsc(c->v->vm) + c->s->tsc_offset;
 	c->s->gpr[R_EAX] = (uint32_t)t;
 	c->s->gpr[R_EDX] = t >> 32;
 }

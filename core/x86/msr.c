@@ -23,7 +23,7 @@ bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 	const struct cpu_state *s = &v->state;
 
 	switch (msr) {
-	case MSR_TSC: *value = __rdtsc() + s->tsc_offset; return true;
+	case MSR_TSC: *value = vm_tsc(v->vm) + s->tsc_offset; return true;
 	case MSR_PLATFORM_ID: *value = 0; return true;
 	case MSR_BIOS_SIGN_ID: *value = 0; return true; /* no microcode update is loaded */
 	case MSR_SYSENTER_CS: *value = s->sysenter_cs; return true;
@@ -50,7 +50,7 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	struct cpu_state *s = &v->state;
 
 	switch (msr) {
-	case MSR_TSC: s->tsc_offset = value - __rdtsc(); return true;
+	case MSR_TSC: s->tsc_offset = value - vm_tsc(v->vm); return true;
 	case MSR_BIOS_SIGN_ID: return true; /* software writes zero before it asks */
 	case MSR_SYSENTER_CS: s->sysenter_cs = (uint32_t)value; return true;
 	case MSR_SYSENTER_ESP: s->sysenter_esp = (uint32_t)value; return true;

@@ -66,6 +66,9 @@ struct backend_ops {
 	void (*mem_written)(struct vm *vm, gpa_t gpa, uint64_t len);
 	/* Fills the backend's own statistics at the end of a run (KVM's counters). May be NULL. */
 	void (*collect)(struct vcpu *v);
+	/* Prints the guest code around eip beside what runs in its stead, where there is such a thing. May be NULL. */
+	void (*listing)(struct vcpu *v, FILE *out, uint32_t eip);
+	bool counts_insns; /* run honours v->insns */
 	/* System calls the run loop needs beyond core's own: -1-terminated numbers, for the jail. May be NULL. */
 	const int *jail_syscalls;
 };

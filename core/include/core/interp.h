@@ -57,7 +57,7 @@ enum interp_result interp_step(struct vcpu *v);
 
 /*
  * Executes instructions until v->attention is set, v->irq_window is set and an interrupt can be taken, or one ends with
- * anything but INTERP_DONE.
+ * anything but INTERP_DONE. With v->insns.on, also until v->insns.left is used up.
  */
 enum interp_result interp_run(struct vcpu *v);
 

@@ -28,6 +28,7 @@ struct vm_config {
 	uint64_t timeout_ns;   /* 0: none */
 	int console_in, console_out; /* descriptors; -1: none */
 	bool count_inline;
+	bool count_insns;            /* vcpu.insns is kept and time is virtual: bt and interp, for lockstep */
 	bool user_kvm_irqchip;       /* vtx: KVM's in-kernel interrupt controllers, a named variant */
 	const char *user_isolation;  /* pv: "keys", "unmap", "limits"; NULL chooses the best the host has */
 	struct bt_tuning {
@@ -44,6 +45,7 @@ struct vcpu {
 	void *priv;             /* the backend's */
 	struct cpu_state state;
 	struct stats stats;
+	struct insn_count insns; /* where vm_config.count_insns asks for it */
 	struct interp interp;   /* the reference interpreter's settings and soft TLB for this vCPU */
 
 	/* Bytes that signal handlers and devices set, and backends test at instruction boundaries. */
@@ -88,6 +90,12 @@ __attribute__((format(printf, 4, 5)))
 void vm_stop(struct vm *vm, enum vm_end end, int status, const char *fmt, ...);
 /* From any thread: asks the run loop to end with END_INTERRUPTED. */
 void vm_interrupt(struct vm *vm);
+
+/* The time-stamp counter before the guest's own offset: the host's, or with virtual time a clock of 1 GHz. */
+static inline uint64_t vm_tsc(const struct vm *vm)
+{
+	return vm->clock.insns ? clock_now(&vm->clock) : __rdtsc();
+}
 
 /* A device wrote guest RAM. */
 void vm_mem_written(struct vm *vm, gpa_t gpa, uint64_t len);

@@ -1,0 +1,32 @@
+/*
+ * cli_run.h - what `ringlab run` shares with other commands that run guests: its options, its jailed child.
+ *
+ * Included by core/cli_*.c only. Read next: cli_run.c.
+ */
+#pragma once
+#include <termios.h>
+#include "cli.h"
+
+struct run {
+	struct vm_config cfg;
+	struct load_request req;
+	const char *guest, *backend, *append, *stats_path, *trace_path;
+	bool no_jail, verify_vmm;
+	char engine[64], path[700];
+	FILE *stats;
+	char stats_buf[8192];
+	struct termios tty;
+	bool tty_saved;
+	void *more;          /* the command's own */
+};
+
+/* The options and the guest; 0, or a status to exit with. Chooses and probes the backend. */
+int run_parse(struct run *r, int argc, char **argv);
+/* Finds the guest's image and opens what the run writes; 0 or a status. */
+int run_open(struct run *r, struct guest_list *guests);
+/* A thread that turns SIGINT and its kin into vm_interrupt: 0 or -errno. */
+int run_watch(struct vm *vm);
+/* Locks the process; 0, or -errno after saying why. */
+int run_jail(struct run *r);
+/* Forks; the child runs child_main, whose result is its exit status; the parent waits and says how the child ended. */
+int run_supervised(struct run *r, int (*child_main)(struct run *r));
