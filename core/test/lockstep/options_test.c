@@ -1,0 +1,30 @@
+/*
+ * options_test.c - each of bt's mechanisms switched off, and a code cache that hardly holds a block: the guests must not notice.
+ *
+ * In lock step with the interpreter, so that "the same result" means every register and byte of memory on the way.
+ */
+#include <criterion/criterion.h>
+#include "guests.h"
+
+static void with(const char *const *options)
+{
+	static const char *const insn[] = { "insn/", "nano", NULL }, *const hostile[] = { "hostile/", NULL };
+	const char *limited[8] = { "--insns", "300k" };
+	unsigned bad, n = lock_all(insn, options, &bad), k = 2;
+
+	cr_assert_geq(n, 50, "only %u guests: are they built?", n);
+	cr_expect_eq(bad, 0, "%u of %u guests", bad, n);
+	while (*options && k < 7)
+		limited[k++] = *options++;
+	n = lock_all(hostile, limited, &bad);
+	cr_assert_geq(n, 40, "only %u guests: are they built?", n);
+	cr_expect_eq(bad, 0, "%u of %u hostile guests", bad, n);
+}
+
+Test(options, tiny_code_cache, .timeout = 600) { with((const char *const[]){ "--code-cache", "4k", NULL }); }
+Test(options, one_instruction_blocks, .timeout = 600) { with((const char *const[]){ "--one-insn-blocks", NULL }); }
+Test(options, tiny_cache_of_one_instruction_blocks, .timeout = 600) { with((const char *const[]){ "--code-cache", "4k", "--one-insn-blocks", NULL }); }
+Test(options, no_chain, .timeout = 600) { with((const char *const[]){ "--no-chain", NULL }); }
+Test(options, no_adapt, .timeout = 600) { with((const char *const[]){ "--no-adapt", NULL }); }
+Test(options, no_traces, .timeout = 600) { with((const char *const[]){ "--no-traces", NULL }); }
+Test(options, all_off, .timeout = 600) { with((const char *const[]){ "--no-chain", "--no-adapt", "--no-traces", "--one-insn-blocks", NULL }); }
