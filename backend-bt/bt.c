@@ -334,6 +334,12 @@ static const char *bt_probe(char *engine, size_t n)
 	return NULL;
 }
 
+static void bt_describe(struct vcpu *v, FILE *out)
+{
+	if (v && v->vm->cfg.listings)
+		bt_listing_kept(v, out);
+}
+
 static int bt_vm_init(struct vm *vm)
 {
 	(void)vm;
@@ -363,6 +369,7 @@ static void bt_vcpu_fini(struct vcpu *v)
 	for (unsigned i = 0; i < BT_VIEWS; i++)
 		view_release(b, &b->views[i]);
 	cache_fini(b);
+	bt_listing_free(b);
 	if (b->pages)
 		for (uint32_t i = 0; i < b->ntables; i++)
 			free(b->pages[b->tables[i]].snap);
@@ -480,7 +487,9 @@ const struct backend_ops bt_backend = {
 	.title = "binary translation",
 	.rules = bt_rules,
 	.rule_count = BT_RULES,
+	.lists_code = true,
 	.probe = bt_probe,
+	.describe = bt_describe,
 	.vm_init = bt_vm_init,
 	.vm_fini = bt_vm_fini,
 	.vcpu_init = bt_vcpu_init,

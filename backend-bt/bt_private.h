@@ -203,6 +203,7 @@ struct bt {
 	struct bt_fault fault;
 	uint32_t stop_eip;      /* tests: leave before this instruction */
 	bool have_stop;
+	struct bt_listing *listing; /* copies of blocks that vm_config.listing names */
 	volatile bool stepping;
 	bool installed;
 	void *altstack;
@@ -262,6 +263,11 @@ void link_set(struct bt *b, uint32_t link, uint32_t block, uint32_t host);
 /* bt_translate.c */
 bool translate(struct bt *b, uint32_t eip);
 const uint8_t *code_page(struct bt *b, uint32_t lin, uint32_t *pfn);
+
+/* bt_listing.c */
+void bt_listing_keep(struct bt *b, const struct block *k); /* a block was translated: copies it if it is asked for */
+void bt_listing_kept(struct vcpu *v, FILE *out);
+void bt_listing_free(struct bt *b);
 
 /* bt_smc.c */
 uint32_t site_flags(struct bt *b, uint32_t eip);

@@ -169,6 +169,8 @@ static void commit(struct tr *t, const struct fetch *f)
 	finish_jumps(t, self);
 	k->host_len = (uint32_t)(t->p - t->start);
 	b->code_used = (uint32_t)(t->p - b->code);
+	if (b->vm->cfg.listings)
+		bt_listing_keep(b, k);
 }
 
 static unsigned insn_limit(const struct bt *b)

@@ -71,8 +71,10 @@ static const char *pv_probe(char *engine, size_t n)
 	return NULL;
 }
 
-static void pv_describe(FILE *out)
+static void pv_describe(struct vcpu *v, FILE *out)
 {
+	if (v) /* nothing to say of a guest */
+		return;
 	fprintf(out, "user isolation: unmap (default), limits%s\n",
 		have_pku() ? ", keys (not sealed against WRPKRU in guest code)" : "; keys not: no PKU");
 	fprintf(out, "vm.mmap_min_addr: %llu\n", (unsigned long long)pv_low_min_addr());

@@ -16,7 +16,7 @@ const char *vtx_engine_name(enum vtx_engine engine); /* "kvm_intel" ... */
 enum vtx_engine vtx_engine_detect(void);
 /* Whether KVM keeps shadow page tables: the module's ept (npt) parameter is off. */
 bool vtx_shadow_paging(enum vtx_engine engine);
-void vtx_describe(FILE *out);
+void vtx_describe(struct vcpu *v, FILE *out);
 
 struct vtx_vm {
 	int kvm, vm;

@@ -88,13 +88,15 @@ static void describe_parameter(FILE *out, int dir, const char *module, const cha
 	fprintf(out, "%s.%s: %s\n", module, name, value);
 }
 
-void vtx_describe(FILE *out)
+void vtx_describe(struct vcpu *v, FILE *out)
 {
 	static const char *const flags[] = { "vmx", "svm", "ept", "vpid", "unrestricted_guest", "npt", "nrip_save", "hypervisor" };
 	enum vtx_engine engine = vtx_engine_detect();
 	struct dirent *d;
 	char path[96];
 
+	if (v) /* nothing to say of a guest */
+		return;
 	fprintf(out, "module behind /dev/kvm: %s\n", access("/dev/kvm", F_OK) ? "none" : vtx_engine_name(engine));
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
 		fprintf(out, "cpu %s: %s\n", flags[i], cpu_flag(flags[i]) ? "yes" : "no");

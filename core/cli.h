@@ -5,6 +5,7 @@
  */
 #pragma once
 #include <jansson.h>
+#include "core/symbols.h"
 #include "core/vm.h"
 
 /* Exit statuses (docs/exits.md). A guest's own status is passed on up to STATUS_GUEST_MAX. */
@@ -56,6 +57,27 @@ const struct guest *guests_find(const struct guest_list *l, const char *name);
  */
 int guests_resolve(const struct guest_list *l, const char *name, const struct backend_ops *ops, const char *interface,
 	char *path, size_t n, const char **append);
+
+/* cli_see.c: --trace, --top, --symbols, --listing of `run` */
+#define SEE_MAX 16
+struct see {
+	const char *trace_path, *symbols_path, *listing_path;
+	const char *symbols_from[SEE_MAX], *listing_of[SEE_MAX];
+	unsigned symbols_froms, listings, top;
+	uint64_t trace_size, t0;
+	struct symbols symbols;
+	struct code_range range[SEE_MAX];
+	FILE *listing, *symbols_out;
+	char listing_buf[4096], symbols_buf[4096]; /* no fstat in the jail */
+};
+/* Options: 0, or a status to exit with. */
+int see_symbols(struct see *s, const char *from);
+int see_top(struct see *s, const char *n);
+int see_listing(struct see *s, const char *of);
+/* After loading, before the jail: opens and reads what was asked for. 0, or a status to exit with, having said why. */
+int see_begin(struct see *s, struct vm *vm);
+/* After the run: prints it all. */
+void see_end(struct see *s, struct vm *vm);
 
 /* cli_stats.c */
 /* One element of compare's backends[], documented in docs/exits.md. */

@@ -51,7 +51,7 @@ static json_t *doctor_backends(void)
 		const char *why = (*b)->probe(engine, sizeof(engine));
 		FILE *f = open_memstream(&text, &n);
 		if (f && (*b)->describe)
-			(*b)->describe(f);
+			(*b)->describe(NULL, f);
 		if (f)
 			fclose(f);
 		json_array_append_new(list, json_pack("{s:s,s:s,s:b,s:s?,s:s?,s:s}", "backend", (*b)->name, "title", (*b)->title,

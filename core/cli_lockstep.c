@@ -158,7 +158,7 @@ int cmd_lockstep(int argc, char **argv)
 	r.backend = o.cfg.ops[0]->jail_syscalls ? o.name[0] : o.name[1];
 	if ((status = run_parse(&r, argc, argv)))
 		return status;
-	if (r.stats_path || r.trace_path || r.verify_vmm)
-		return cli_usage("lockstep", "--stats, --trace and --verify-vmm are for run");
+	if (r.stats_path || r.see.trace_path || r.see.top || r.see.symbols_froms || r.see.listings || r.verify_vmm)
+		return cli_usage("lockstep", "--stats, --trace, --top, --symbols, --listing and --verify-vmm are for run");
 	return run_supervised(&r, lockstep_child);
 }

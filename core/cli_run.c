@@ -14,16 +14,19 @@
 #include "cli_run.h"
 #include "core/console.h"
 #include "core/jail.h"
-#include "core/trace.h"
 #include "core/verify.h"
 
-enum { OPT_BACKEND = 256, OPT_INTERFACE, OPT_MEM, OPT_APPEND, OPT_MODULE, OPT_TIMEOUT, OPT_STATS, OPT_TRACE, OPT_INLINE, OPT_NO_JAIL,
-	OPT_ISOLATION, OPT_CODE_CACHE, OPT_NO_CHAIN, OPT_NO_ADAPT, OPT_NO_TRACES, OPT_ONE_INSN, OPT_IRQCHIP, OPT_VERIFY, OPT_HELP };
+enum { OPT_BACKEND = 256, OPT_INTERFACE, OPT_MEM, OPT_APPEND, OPT_MODULE, OPT_TIMEOUT, OPT_STATS, OPT_INLINE, OPT_NO_JAIL,
+	OPT_ISOLATION, OPT_CODE_CACHE, OPT_NO_CHAIN, OPT_NO_ADAPT, OPT_NO_TRACES, OPT_ONE_INSN, OPT_IRQCHIP, OPT_VERIFY, OPT_HELP,
+	OPT_TRACE, OPT_TRACE_SIZE, OPT_SYMBOLS, OPT_SYMBOLS_OUT, OPT_TOP, OPT_LISTING, OPT_LISTING_OUT };
 
 static const struct option run_options[] = {
 	{ "backend", 1, 0, OPT_BACKEND }, { "interface", 1, 0, OPT_INTERFACE }, { "mem", 1, 0, OPT_MEM },
 	{ "append", 1, 0, OPT_APPEND }, { "module", 1, 0, OPT_MODULE }, { "timeout", 1, 0, OPT_TIMEOUT },
-	{ "stats", 1, 0, OPT_STATS }, { "trace", 1, 0, OPT_TRACE }, { "count-inline", 0, 0, OPT_INLINE },
+	{ "stats", 1, 0, OPT_STATS }, { "trace", 1, 0, OPT_TRACE },
+	{ "trace-size", 1, 0, OPT_TRACE_SIZE }, { "symbols", 1, 0, OPT_SYMBOLS }, { "symbols-out", 1, 0, OPT_SYMBOLS_OUT },
+	{ "top", 1, 0, OPT_TOP }, { "listing", 1, 0, OPT_LISTING }, { "listing-out", 1, 0, OPT_LISTING_OUT },
+	{ "count-inline", 0, 0, OPT_INLINE },
 	{ "no-jail", 0, 0, OPT_NO_JAIL }, { "user-isolation", 1, 0, OPT_ISOLATION }, { "code-cache", 1, 0, OPT_CODE_CACHE },
 	{ "no-chain", 0, 0, OPT_NO_CHAIN }, { "no-adapt", 0, 0, OPT_NO_ADAPT },
 	{ "no-traces", 0, 0, OPT_NO_TRACES }, { "one-insn-blocks", 0, 0, OPT_ONE_INSN }, { "kvm-irqchip", 0, 0, OPT_IRQCHIP },
@@ -42,7 +45,14 @@ static const char run_help[] =
 	"  --module FILE[,ARGS] a Multiboot module; may be repeated\n"
 	"  --timeout S          end the guest after S seconds (default: none)\n"
 	"  --stats FILE         write every counter as JSON (docs/exits.md)\n"
-	"  --trace FILE         write every event for Perfetto\n"
+	"  --trace FILE         write events for Perfetto; the last ones, if there are more than fit\n"
+	"  --trace-size SIZE    how large that file may get (default 256M)\n"
+	"  --top N              print the N dearest guest symbols: what they made the VMM do, how often, at what cost\n"
+	"  --symbols FILE       names for that: System.map, any ELF file, or the word guest: a Linux kernel's own table, read from\n"
+	"                       its memory; may be repeated. Without it an ELF guest's own\n"
+	"  --symbols-out FILE   write the names as a System.map\n"
+	"  --listing A|SYMBOL   bt: print guest code beside its translation; A as 0xc0101234; may be repeated\n"
+	"  --listing-out FILE   where to (default: standard error)\n"
 	"  --count-inline       also count what never leaves translated code\n"
 	"  --no-jail            do not lock the process by seccomp: a guest that breaks out could then use files and network\n"
 	"  --user-isolation K   pv: keys, unmap, limits (default: the best this host has)\n"
@@ -79,7 +89,13 @@ static int run_option(struct run *r, int c)
 	case OPT_TIMEOUT:
 		return cli_parse_seconds(optarg, &r->cfg.timeout_ns) ? 0 : cli_usage("run", "--timeout %s: give seconds", optarg);
 	case OPT_STATS: r->stats_path = optarg; break;
-	case OPT_TRACE: r->trace_path = optarg; break;
+	case OPT_TRACE: r->see.trace_path = optarg; break;
+	case OPT_TRACE_SIZE: return option_size("trace-size", optarg, &r->see.trace_size);
+	case OPT_SYMBOLS: return see_symbols(&r->see, optarg);
+	case OPT_SYMBOLS_OUT: r->see.symbols_path = optarg; break;
+	case OPT_TOP: return see_top(&r->see, optarg);
+	case OPT_LISTING: return see_listing(&r->see, optarg);
+	case OPT_LISTING_OUT: r->see.listing_path = optarg; break;
 	case OPT_INLINE: r->cfg.count_inline = true; break;
 	case OPT_NO_JAIL: r->no_jail = true; break;
 	case OPT_ISOLATION: r->cfg.user_isolation = optarg; break;
@@ -256,10 +272,8 @@ static int run_vm(struct run *r, struct vm *vm)
 		say("%s", vm->why[0] ? vm->why : strerror(-e));
 		return STATUS_USAGE;
 	}
-	if (r->trace_path && (e = trace_open(&vm->vcpu.stats.trace, r->trace_path))) {
-		say("cannot write %s: %s", r->trace_path, strerror(-e));
-		return STATUS_USAGE;
-	}
+	if ((status = see_begin(&r->see, vm)))
+		return status;
 	json_object_seed(1); /* unseeded, jansson would open /dev/urandom in the jail */
 	if ((r->verify_vmm && (e = verify_begin(&verify))) || (e = run_watch(vm)) || (e = run_jail(r)))
 		return STATUS_HOST;
@@ -268,8 +282,7 @@ static int run_vm(struct run *r, struct vm *vm)
 		say("the guest changed the VMM's memory: this is a bug of ringlab, and the result below is worth nothing");
 		return STATUS_HOST;
 	}
-	trace_close(vm->vcpu.stats.trace);
-	vm->vcpu.stats.trace = NULL;
+	see_end(&r->see, vm);
 	status = cli_status(vm);
 	run_report(r, vm, status);
 	return status;

@@ -9,8 +9,9 @@
 
 struct run {
 	struct vm_config cfg;
+	struct see see;      /* --trace, --top, --listing */
 	struct load_request req;
-	const char *guest, *backend, *append, *stats_path, *trace_path;
+	const char *guest, *backend, *append, *stats_path;
 	bool no_jail, verify_vmm;
 	char engine[64], path[700];
 	FILE *stats;

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/attrib.h"
 #include "core/trace.h"
 
 const char *const event_kind_name[EV_COUNT] = {
@@ -88,6 +89,8 @@ void stat_sample(struct stats *s, enum event_kind k, enum event_mech m, gva_t ei
 	cell_sample(&s->cell[k][m], t1 - t0);
 	if (s->trace)
 		trace_event(s->trace, k, m, eip, t0, t1);
+	if (s->attrib)
+		attrib_add(s->attrib, k, m, eip, t0, t1);
 }
 
 void stat_hw(struct stats *s, enum event_kind k, uint32_t reason, const char *reason_name, enum event_handler by,

@@ -34,13 +34,17 @@ struct backend_ops {
 	const char *title; /* "binary translation" */
 	const struct backend_rule *rules;
 	size_t rule_count;
+	bool lists_code; /* it translates, and describe prints vm_config.listing */
 	const char *const *interfaces; /* NULL-terminated; NULL when there is only one way */
 
 	/* NULL when it can run here; else a sentence why not. engine (at least 64 bytes) names what runs the guest:
 	 * "kvm_intel", "kvm_pvm", "bt", "pv". */
 	const char *(*probe)(char *engine, size_t n);
-	/* What `ringlab doctor` should know beyond probe: lines of "name: value". May be NULL. */
-	void (*describe)(FILE *out);
+	/*
+	 * What the backend has to say. Without a vCPU: about this host, lines of "name: value" for `ringlab doctor`. With one, at
+	 * the end of a run: the guest code that vm_config.listing names beside what it was translated to. May be NULL.
+	 */
+	void (*describe)(struct vcpu *v, FILE *out);
 
 	int (*vm_init)(struct vm *vm);
 	void (*vm_fini)(struct vm *vm);

@@ -48,7 +48,8 @@ struct stat_note {
 };
 #define STAT_NOTE_MAX 192
 
-struct trace; /* trace.h: the --trace writer, or NULL */
+struct trace;  /* trace.h: the --trace writer, or NULL */
+struct attrib; /* attrib.h: counts by guest address, or NULL */
 
 struct stats {
 	struct stat_cell cell[EV_COUNT][MECH_COUNT];
@@ -57,6 +58,8 @@ struct stats {
 	struct stat_note note[STAT_NOTE_MAX];
 	unsigned note_n;
 	struct trace *trace;
+	struct attrib *attrib;
+	bool every; /* one of the two is there: every event is timed */
 	bool count_inline; /* --count-inline: backends emit counters on inline paths too */
 };
 
@@ -67,7 +70,7 @@ void stat_sample(struct stats *s, enum event_kind k, enum event_mech m, gva_t ei
 static inline uint64_t stat_begin(struct stats *s, enum event_kind k, enum event_mech m)
 {
 	uint64_t n = s->cell[k][m].count++;
-	return (n < STAT_ALWAYS || n % STAT_EVERY == 0 || s->trace) ? __rdtsc() : 0;
+	return (n < STAT_ALWAYS || n % STAT_EVERY == 0 || s->every) ? __rdtsc() : 0;
 }
 
 static inline void stat_end(struct stats *s, enum event_kind k, enum event_mech m, gva_t eip, uint64_t t0)

@@ -18,6 +18,14 @@
 
 #define SIG_KICK (SIGRTMIN + 1)
 
+/* Guest-linear addresses, [from, to). */
+struct code_range {
+	const char *name; /* as the user asked for it */
+	uint32_t from, to;
+};
+
+struct symbols; /* symbols.h */
+
 /* How a VM ends; the first reason wins. */
 enum vm_end { END_NONE, END_EXIT, END_CRASH, END_TIMEOUT, END_HOST, END_INTERRUPTED };
 
@@ -31,6 +39,9 @@ struct vm_config {
 	bool count_insns;            /* vcpu.insns is kept and time is virtual: bt and interp, for lockstep */
 	bool user_kvm_irqchip;       /* vtx: KVM's in-kernel interrupt controllers, a named variant */
 	const char *user_isolation;  /* pv: "keys", "unmap", "limits"; NULL chooses the best the host has */
+	const struct code_range *listing; /* code whose translations are kept and printed; set before the run */
+	unsigned listings;
+	struct symbols *symbols; /* names for that; may be NULL */
 	struct bt_tuning {
 		uint64_t code_cache; /* bytes, 0: default */
 		bool no_chain, no_adapt, no_traces, one_insn_blocks;

@@ -1,0 +1,235 @@
+/*
+ * cli_see.c - the options of `ringlab run` that look inside: --trace, --top with --symbols, --listing.
+ *
+ * Files are read and opened before the jail closes; what was seen is printed when the run has ended, on standard error,
+ * for standard output is the guest's console. Called by cli_run.c. Read next: attrib.c, symbols.c, trace.c.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli.h"
+#include "core/attrib.h"
+#include "core/trace.h"
+
+#define TOP_DEFAULT 20
+#define FROM_GUEST "guest" /* --symbols guest */
+
+int see_symbols(struct see *s, const char *from)
+{
+	if (s->symbols_froms == SEE_MAX)
+		return cli_usage("run", "more than %d --symbols", SEE_MAX);
+	s->symbols_from[s->symbols_froms++] = from;
+	return 0;
+}
+
+int see_top(struct see *s, const char *n)
+{
+	char *end;
+	unsigned long v = strtoul(n, &end, 10);
+
+	if (!isdigit((unsigned char)*n) || *end || !v || v > 1000000)
+		return cli_usage("run", "--top %s: give a number from 1", n);
+	s->top = (unsigned)v;
+	return 0;
+}
+
+int see_listing(struct see *s, const char *of)
+{
+	if (s->listings == SEE_MAX)
+		return cli_usage("run", "more than %d --listing", SEE_MAX);
+	s->listing_of[s->listings++] = of;
+	return 0;
+}
+
+/* --- before the run --- */
+
+static int symbols_read(struct see *s, struct vm *vm)
+{
+	char why[400];
+
+	for (unsigned i = 0; i < s->symbols_froms; i++)
+		if (strcmp(s->symbols_from[i], FROM_GUEST) && symbols_add_file(&s->symbols, s->symbols_from[i], why, sizeof(why))) {
+			say("--symbols: %s", why);
+			return STATUS_USAGE;
+		}
+	symbols_add_image(&s->symbols, &vm->image);
+	return 0;
+}
+
+/* "0xc0101234" or hexadecimal digits that no symbol is called; a symbol; a symbol and an offset, "schedule+0x12". */
+static int range_parse(struct see *s, const char *of, struct code_range *r)
+{
+	char name[200], *end;
+	const char *plus = strchr(of, '+');
+	unsigned long long at = strtoull(of, &end, 16), off = plus ? strtoull(plus + 1, &end, 0) : 0;
+	const struct symbol *sym;
+
+	snprintf(name, sizeof(name), "%.*s", (int)(plus ? plus - of : (long)strlen(of)), of);
+	sym = symbols_named(&s->symbols, name);
+	r->name = of;
+	if (sym && (!plus || (plus[1] && !*end))) {
+		r->from = (uint32_t)(sym->addr + off);
+		r->to = plus ? r->from + 1 : (uint32_t)symbols_end(&s->symbols, sym);
+		return 0;
+	}
+	if (!sym && !plus && *of && !*end && at <= UINT32_MAX) {
+		r->from = (uint32_t)at;
+		r->to = r->from + 1;
+		return 0;
+	}
+	if (s->symbols.n)
+		say("--listing %s: neither an address such as 0xc0101234 nor one of the %zu symbols", of, s->symbols.n);
+	else
+		say("--listing %s: not an address such as 0xc0101234, and the guest has no symbols: give --symbols System.map", of);
+	return STATUS_USAGE;
+}
+
+static int out_open(const char *path, FILE **f, char *buf, size_t n)
+{
+	if (!path)
+		return 0;
+	*f = fopen(path, "we");
+	if (!*f) {
+		say("cannot write %s: %s", path, strerror(errno));
+		return STATUS_USAGE;
+	}
+	setvbuf(*f, buf, _IOFBF, n);
+	return 0;
+}
+
+static int listing_begin(struct see *s, struct vm *vm)
+{
+	int status;
+
+	if (!s->listings)
+		return s->listing_path ? cli_usage("run", "--listing-out without --listing") : 0;
+	if (!vm->ops->lists_code)
+		return cli_usage("run", "--listing: backend %s translates no code; use --backend bt", vm->ops->name);
+	for (unsigned i = 0; i < s->listings; i++)
+		if ((status = range_parse(s, s->listing_of[i], &s->range[i])))
+			return status;
+	vm->cfg.listing = s->range;
+	vm->cfg.listings = s->listings;
+	vm->cfg.symbols = &s->symbols;
+	return out_open(s->listing_path, &s->listing, s->listing_buf, sizeof(s->listing_buf));
+}
+
+int see_begin(struct see *s, struct vm *vm)
+{
+	struct stats *st = &vm->vcpu.stats;
+	int status, e;
+
+	if (s->symbols_froms && !s->top && !s->listings && !s->trace_path)
+		s->top = TOP_DEFAULT;
+	if (s->symbols_path && !s->symbols_froms)
+		return cli_usage("run", "--symbols-out without --symbols");
+	if ((s->top || s->listings || s->trace_path) && (status = symbols_read(s, vm)))
+		return status;
+	if ((status = listing_begin(s, vm)) || (status = out_open(s->symbols_path, &s->symbols_out, s->symbols_buf, sizeof(s->symbols_buf))))
+		return status;
+	if (s->trace_path && (e = trace_open(&st->trace, s->trace_path, s->trace_size))) {
+		say("cannot write %s: %s", s->trace_path, strerror(-e));
+		return STATUS_USAGE;
+	}
+	if (s->top && attrib_create(&st->attrib, &vm->vcpu.state)) {
+		say("no memory for --top");
+		return STATUS_HOST;
+	}
+	st->every = st->trace || st->attrib;
+	s->t0 = __rdtsc();
+	return 0;
+}
+
+/* --- after it --- */
+
+static uint64_t events_counted(const struct stats *st)
+{
+	uint64_t n = 0;
+
+	for (int k = 0; k < EV_COUNT; k++)
+		n += stat_total(st, k);
+	return n;
+}
+
+static void rows_print(const struct attrib_row *rows, unsigned n, double all)
+{
+	fprintf(stderr, "%-40s %-19s %-12s %12s %15s %10s %7s\n", "symbol", "kind", "mechanism", "count", "cycles", "each", "share");
+	for (unsigned i = 0; i < n; i++)
+		fprintf(stderr, "%-40s %-19s %-12s %12llu %15llu %10llu %6.2f%%\n", rows[i].name, event_kind_name[rows[i].kind],
+			event_mech_name[rows[i].mech], (unsigned long long)rows[i].count, (unsigned long long)rows[i].cycles,
+			(unsigned long long)(rows[i].cycles / rows[i].count), 100 * (double)rows[i].cycles / all);
+}
+
+static void top_print(struct see *s, struct vm *vm, uint64_t cycles)
+{
+	struct attrib_row *rows;
+	struct attrib_sum sum;
+	long n = attrib_rows(vm->vcpu.stats.attrib, &s->symbols, &rows, &sum);
+
+	if (n < 0) {
+		say("no memory for the table of --top");
+		return;
+	}
+	unsigned shown = (unsigned long)n < s->top ? (unsigned)n : s->top;
+	uint64_t counted = events_counted(&vm->vcpu.stats);
+
+	fprintf(stderr, "\nwhat guest code made the VMM do: the %u dearest of %ld rows; %llu events, %.1f of the run's %.1f million cycles"
+		" (%.1f %%)\n", shown, n, (unsigned long long)sum.events, (double)sum.cycles / 1e6, (double)cycles / 1e6,
+		100 * (double)sum.cycles / (double)cycles);
+	rows_print(rows, shown, (double)cycles);
+	if (sum.dropped)
+		fprintf(stderr, "%llu events at addresses beyond the first 98304 are in no row\n", (unsigned long long)sum.dropped);
+	if (counted > sum.events + sum.dropped)
+		fprintf(stderr, "%llu events are counted without an address or a time, and in no row\n",
+			(unsigned long long)(counted - sum.events - sum.dropped));
+	free(rows);
+}
+
+static void trace_end(struct see *s, struct vm *vm)
+{
+	struct trace *t = vm->vcpu.stats.trace;
+	struct trace_summary sum;
+	int e;
+
+	if (!t)
+		return;
+	e = trace_close(t, &s->symbols, &sum);
+	vm->vcpu.stats.trace = NULL;
+	if (e)
+		say("--trace: the file could not be written in full: %s", strerror(-e));
+	if (sum.dropped)
+		say("--trace: the last %llu of %llu events are in the file, whose size is bounded; --trace-size takes more",
+			(unsigned long long)sum.written, (unsigned long long)(sum.written + sum.dropped));
+}
+
+static void see_free(struct see *s, struct vm *vm)
+{
+	if (s->listing)
+		fclose(s->listing);
+	if (s->symbols_out)
+		fclose(s->symbols_out);
+	attrib_free(vm->vcpu.stats.attrib);
+	vm->vcpu.stats.attrib = NULL;
+	vm->vcpu.stats.every = false;
+	vm->cfg.listings = 0;
+	symbols_free(&s->symbols);
+}
+
+void see_end(struct see *s, struct vm *vm)
+{
+	uint64_t cycles = __rdtsc() - s->t0;
+	char why[400];
+
+	for (unsigned i = 0; i < s->symbols_froms; i++)
+		if (!strcmp(s->symbols_from[i], FROM_GUEST) && symbols_add_kallsyms(&s->symbols, &vm->mem, why, sizeof(why)))
+			say("--symbols guest: %s", why);
+	trace_end(s, vm);
+	if (s->listings)
+		vm->ops->describe(&vm->vcpu, s->listing ? s->listing : stderr);
+	if (vm->vcpu.stats.attrib)
+		top_print(s, vm, cycles);
+	if (s->symbols_out && symbols_write(&s->symbols, s->symbols_out))
+		say("cannot write %s: %s", s->symbols_path, strerror(EIO));
+	see_free(s, vm);
+}
