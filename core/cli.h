@@ -58,12 +58,12 @@ const struct guest *guests_find(const struct guest_list *l, const char *name);
 int guests_resolve(const struct guest_list *l, const char *name, const struct backend_ops *ops, const char *interface,
 	char *path, size_t n, const char **append);
 
-/* cli_see.c: --trace, --top, --symbols, --listing of `run` */
+/* cli_see.c: --trace, --top, --symbols, --phase, --listing of `run` */
 #define SEE_MAX 16
 struct see {
 	const char *trace_path, *symbols_path, *listing_path;
-	const char *symbols_from[SEE_MAX], *listing_of[SEE_MAX];
-	unsigned symbols_froms, listings, top;
+	const char *symbols_from[SEE_MAX], *listing_of[SEE_MAX], *phase[SEE_MAX];
+	unsigned symbols_froms, listings, phases, top;
 	uint64_t trace_size, t0;
 	struct symbols symbols;
 	struct code_range range[SEE_MAX];
@@ -74,6 +74,7 @@ struct see {
 int see_symbols(struct see *s, const char *from);
 int see_top(struct see *s, const char *n);
 int see_listing(struct see *s, const char *of);
+int see_phase(struct see *s, const char *text);
 /* After loading, before the jail: opens and reads what was asked for. 0, or a status to exit with, having said why. */
 int see_begin(struct see *s, struct vm *vm);
 /* After the run: prints it all. */

@@ -18,14 +18,14 @@
 
 enum { OPT_BACKEND = 256, OPT_INTERFACE, OPT_MEM, OPT_APPEND, OPT_MODULE, OPT_TIMEOUT, OPT_STATS, OPT_INLINE, OPT_NO_JAIL,
 	OPT_ISOLATION, OPT_CODE_CACHE, OPT_NO_CHAIN, OPT_NO_ADAPT, OPT_NO_TRACES, OPT_ONE_INSN, OPT_IRQCHIP, OPT_VERIFY, OPT_HELP,
-	OPT_TRACE, OPT_TRACE_SIZE, OPT_SYMBOLS, OPT_SYMBOLS_OUT, OPT_TOP, OPT_LISTING, OPT_LISTING_OUT };
+	OPT_TRACE, OPT_TRACE_SIZE, OPT_SYMBOLS, OPT_SYMBOLS_OUT, OPT_TOP, OPT_LISTING, OPT_LISTING_OUT, OPT_PHASE };
 
 static const struct option run_options[] = {
 	{ "backend", 1, 0, OPT_BACKEND }, { "interface", 1, 0, OPT_INTERFACE }, { "mem", 1, 0, OPT_MEM },
 	{ "append", 1, 0, OPT_APPEND }, { "module", 1, 0, OPT_MODULE }, { "timeout", 1, 0, OPT_TIMEOUT },
 	{ "stats", 1, 0, OPT_STATS }, { "trace", 1, 0, OPT_TRACE },
 	{ "trace-size", 1, 0, OPT_TRACE_SIZE }, { "symbols", 1, 0, OPT_SYMBOLS }, { "symbols-out", 1, 0, OPT_SYMBOLS_OUT },
-	{ "top", 1, 0, OPT_TOP }, { "listing", 1, 0, OPT_LISTING }, { "listing-out", 1, 0, OPT_LISTING_OUT },
+	{ "top", 1, 0, OPT_TOP }, { "phase", 1, 0, OPT_PHASE }, { "listing", 1, 0, OPT_LISTING }, { "listing-out", 1, 0, OPT_LISTING_OUT },
 	{ "count-inline", 0, 0, OPT_INLINE },
 	{ "no-jail", 0, 0, OPT_NO_JAIL }, { "user-isolation", 1, 0, OPT_ISOLATION }, { "code-cache", 1, 0, OPT_CODE_CACHE },
 	{ "no-chain", 0, 0, OPT_NO_CHAIN }, { "no-adapt", 0, 0, OPT_NO_ADAPT },
@@ -51,6 +51,7 @@ static const char run_help[] =
 	"  --symbols FILE       names for that: System.map, any ELF file, or the word guest: a Linux kernel's own table, read from\n"
 	"                       its memory; may be repeated. Without it an ELF guest's own\n"
 	"  --symbols-out FILE   write the names as a System.map\n"
+	"  --phase TEXT         note all counters at each console line that begins so; may be repeated\n"
 	"  --listing A|SYMBOL   bt: print guest code beside its translation; A as 0xc0101234; may be repeated\n"
 	"  --listing-out FILE   where to (default: standard error)\n"
 	"  --count-inline       also count what never leaves translated code\n"
@@ -94,6 +95,7 @@ static int run_option(struct run *r, int c)
 	case OPT_SYMBOLS: return see_symbols(&r->see, optarg);
 	case OPT_SYMBOLS_OUT: r->see.symbols_path = optarg; break;
 	case OPT_TOP: return see_top(&r->see, optarg);
+	case OPT_PHASE: return see_phase(&r->see, optarg);
 	case OPT_LISTING: return see_listing(&r->see, optarg);
 	case OPT_LISTING_OUT: r->see.listing_path = optarg; break;
 	case OPT_INLINE: r->cfg.count_inline = true; break;

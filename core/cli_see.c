@@ -10,6 +10,7 @@
 #include <string.h>
 #include "cli.h"
 #include "core/attrib.h"
+#include "core/phase.h"
 #include "core/trace.h"
 
 #define TOP_DEFAULT 20
@@ -39,6 +40,14 @@ int see_listing(struct see *s, const char *of)
 	if (s->listings == SEE_MAX)
 		return cli_usage("run", "more than %d --listing", SEE_MAX);
 	s->listing_of[s->listings++] = of;
+	return 0;
+}
+
+int see_phase(struct see *s, const char *text)
+{
+	if (s->phases == SEE_MAX)
+		return cli_usage("run", "more than %d --phase", SEE_MAX);
+	s->phase[s->phases++] = text;
 	return 0;
 }
 
@@ -132,8 +141,8 @@ int see_begin(struct see *s, struct vm *vm)
 		say("cannot write %s: %s", s->trace_path, strerror(-e));
 		return STATUS_USAGE;
 	}
-	if (s->top && attrib_create(&st->attrib, &vm->vcpu.state)) {
-		say("no memory for --top");
+	if ((s->top && attrib_create(&st->attrib, &vm->vcpu.state)) || (s->phases && phases_create(&vm->phases, s->phase, s->phases))) {
+		say("no memory for --top or --phase");
 		return STATUS_HOST;
 	}
 	st->every = st->trace || st->attrib;
@@ -186,6 +195,31 @@ static void top_print(struct see *s, struct vm *vm, uint64_t cycles)
 	free(rows);
 }
 
+/* What came since the note before, in the words of the tables: traps, callouts, and the dearest kinds. */
+static void phases_print(const struct phases *p)
+{
+	const struct phase_note *n, *last;
+	static const struct phase_note start;
+
+	fprintf(stderr, "\n%-48s %12s %10s %10s %10s %10s %10s\n", "phase: up to the line", "Mcycles", "traps", "callouts", "fills",
+		"translated", "interpreted");
+	for (unsigned i = 0; (n = phases_note(p, i)); i++) {
+		uint64_t mech[MECH_COUNT] = { 0 }, kind[EV_COUNT] = { 0 };
+
+		last = i ? phases_note(p, i - 1) : &start;
+		for (int k = 0; k < EV_COUNT; k++)
+			for (int m = 0; m < MECH_COUNT; m++) {
+				mech[m] += n->count[k][m] - last->count[k][m];
+				kind[k] += n->count[k][m] - last->count[k][m];
+			}
+		fprintf(stderr, "%-48.48s %12.2f %10llu %10llu %10llu %10llu %10llu\n", n->line, (double)(n->cycles - last->cycles) / 1e6,
+			(unsigned long long)mech[MECH_TRAP], (unsigned long long)mech[MECH_CALLOUT], (unsigned long long)kind[EV_SHADOW_FILL],
+			(unsigned long long)kind[EV_TRANSLATION], (unsigned long long)kind[EV_INTERPRET]);
+	}
+	if (phases_dropped(p))
+		fprintf(stderr, "%llu more such lines were not noted: %d are kept\n", (unsigned long long)phases_dropped(p), PHASES_MAX);
+}
+
 static void trace_end(struct see *s, struct vm *vm)
 {
 	struct trace *t = vm->vcpu.stats.trace;
@@ -229,6 +263,8 @@ void see_end(struct see *s, struct vm *vm)
 		vm->ops->describe(&vm->vcpu, s->listing ? s->listing : stderr);
 	if (vm->vcpu.stats.attrib)
 		top_print(s, vm, cycles);
+	if (vm->phases)
+		phases_print(vm->phases);
 	if (s->symbols_out && symbols_write(&s->symbols, s->symbols_out))
 		say("cannot write %s: %s", s->symbols_path, strerror(EIO));
 	see_free(s, vm);

@@ -9,6 +9,7 @@
 #include "abi/truth.h"
 #include "cli.h"
 #include "core/console.h"
+#include "core/phase.h"
 
 const char *cli_end_name(enum vm_end end)
 {
@@ -156,6 +157,28 @@ static json_t *notes_json(const struct stats *s)
 	return o;
 }
 
+/* What was counted between one console line that --phase names and the next. */
+static json_t *phases_json(const struct phases *p)
+{
+	static const struct phase_note start;
+	const struct phase_note *n, *last;
+	json_t *a = json_array();
+
+	for (unsigned i = 0; (n = phases_note(p, i)); i++) {
+		json_t *events = json_array();
+
+		last = i ? phases_note(p, i - 1) : &start;
+		for (int k = 0; k < EV_COUNT; k++)
+			for (int m = 0; m < MECH_COUNT; m++)
+				if (n->count[k][m] > last->count[k][m])
+					json_array_append_new(events, json_pack("{s:s,s:s,s:I}", "kind", event_kind_name[k], "mechanism", event_mech_name[m],
+						"count", (json_int_t)(n->count[k][m] - last->count[k][m])));
+		json_array_append_new(a, json_pack("{s:s,s:I,s:o}", "line", n->line, "cycles", (json_int_t)(n->cycles - last->cycles),
+			"events", events));
+	}
+	return a;
+}
+
 json_t *stats_json(struct vm *vm, const char *engine, int status, const char *guest)
 {
 	const struct truth *t = read_truth(vm);
@@ -166,12 +189,12 @@ json_t *stats_json(struct vm *vm, const char *engine, int status, const char *gu
 		interface = vm->image.kind == IMAGE_XEN ? "xen" : "trap";
 	console_sha256(vm, console);
 	mem_sha256(&vm->mem, memory);
-	return json_pack("{s:s,s:s,s:o,s:s,s:s,s:b,s:o,s:s,s:i,s:s,s:s,s:s,s:o,s:I,s:o,s:o,s:o,s:o}",
+	return json_pack("{s:s,s:s,s:o,s:s,s:s,s:b,s:o,s:s,s:i,s:s,s:s,s:s,s:o,s:I,s:o,s:o,s:o,s:o,s:o}",
 		"guest", guest, "backend", vm->ops->name, "interface", interface ? json_string(interface) : json_null(),
 		"engine", engine, "origin", getenv("RINGLAB_NESTED") ? "nested" : "measured", "available", 1,
 		"why", vm->end == END_EXIT ? json_null() : json_string(vm->why), "end", cli_end_name(vm->end), "status", status,
 		"image_sha256", loader_sha256(&vm->image), "console_sha256", console, "memory_sha256", memory,
 		"registers", registers_json(&vm->vcpu.state), "unknown_accesses", (json_int_t)vm->bus.unknown,
 		"truth", truth_json(t), "cells", cells_json(t), "events", events_json(&vm->vcpu.stats, t),
-		"notes", notes_json(&vm->vcpu.stats));
+		"notes", notes_json(&vm->vcpu.stats), "phases", phases_json(vm->phases));
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "core/phase.h"
 #include "core/vm.h"
 
 struct console {
@@ -70,6 +71,8 @@ void console_write(struct vm *vm, const void *buf, size_t n)
 	struct console *c = vm->console;
 
 	for (const char *p = buf; n; p++, n--) {
+		if (vm->phases)
+			phases_console(vm->phases, &vm->vcpu.stats, *p);
 		c->buf[c->n++] = *p;
 		if (c->n == sizeof(c->buf) || *p == '\n')
 			console_flush(vm);

@@ -13,6 +13,7 @@
 #include "core/console.h"
 #include "core/dev.h"
 #include "core/irq.h"
+#include "core/phase.h"
 
 void say(const char *fmt, ...)
 {
@@ -116,6 +117,7 @@ void vm_destroy(struct vm *vm)
 	sigaction(SIG_KICK, &vm->old_kick, NULL);
 	dev_destroy(vm);
 	console_destroy(vm);
+	phases_free(vm->phases);
 	mem_fini(&vm->mem);
 	loader_free(&vm->image);
 	stats_fini(&vm->vcpu.stats);

@@ -73,6 +73,7 @@ struct vm {
 	struct clock clock;
 	struct dev_set *dev;
 	struct console *console;
+	struct phases *phases; /* phase.h: counters at certain console lines, or NULL */
 	struct image image; /* what was loaded */
 	const char *append; /* the load request's command line, for a backend that builds a domain in start; may be NULL */
 	struct vcpu vcpu;   /* one, for now */

@@ -118,6 +118,34 @@ Test(see, symbols_from_a_file_and_back)
 	unlink(map);
 }
 
+/* Counters between lines of the console: nano's cells, each of which prints a line when it is done. */
+Test(see, phases_are_cut_at_console_lines)
+{
+	char path[] = "/tmp/ringlab-phase-XXXXXX", args[300];
+	int fd = mkstemp(path);
+	json_t *j, *phases, *e;
+	json_int_t cpuid = 0;
+	struct outcome *o;
+	size_t i;
+
+	cr_assert_geq(fd, 0);
+	close(fd);
+	snprintf(args, sizeof(args), "run --backend interp --append n=50 --phase \"NANO pushf\" --phase \"NANO cpuid\" --stats %s nano", path);
+	o = ringlab(args);
+	cr_assert(strstr(o->text, "phase: up to the line"), "%s", o->text);
+	free(o);
+	j = json_load_file(path, 0, NULL);
+	phases = json_object_get(j, "phases");
+	cr_assert_eq(json_array_size(phases), 2);
+	json_array_foreach(json_object_get(json_array_get(phases, 1), "events"), i, e)
+		if (!strcmp(json_string_value(json_object_get(e, "kind")), "cpuid"))
+			cpuid += json_integer_value(json_object_get(e, "count"));
+	cr_expect(cpuid >= 50 && cpuid < 120, "%lld CPUID in the cell of 50", (long long)cpuid);
+	cr_expect_gt(json_integer_value(json_object_get(json_array_get(phases, 1), "cycles")), 0);
+	json_decref(j);
+	unlink(path);
+}
+
 /* --- trace --- */
 
 static double number(const json_t *e, const char *key)

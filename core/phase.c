@@ -1,0 +1,90 @@
+/*
+ * phase.c - notes the counters when the guest prints certain lines. Called by console.c for each character and by
+ * cli_see.c and cli_stats.c at the end. Read next: docs/exits.md, "phases".
+ */
+#include "core/phase.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+struct phases {
+	const char *const *text;
+	unsigned texts, notes, len;
+	uint64_t t0, dropped;
+	char line[PHASE_LINE];
+	struct phase_note note[PHASES_MAX];
+};
+
+int phases_create(struct phases **out, const char *const *text, unsigned n)
+{
+	/* mmap: what is not used takes no memory */
+	struct phases *p = mmap(NULL, sizeof(*p), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -ENOMEM;
+	p->text = text;
+	p->texts = n;
+	p->t0 = __rdtsc();
+	*out = p;
+	return 0;
+}
+
+void phases_free(struct phases *p)
+{
+	if (p)
+		munmap(p, sizeof(*p));
+}
+
+static void phase_take(struct phases *p, const struct stats *s)
+{
+	if (p->notes == PHASES_MAX) {
+		p->dropped++;
+		return;
+	}
+	struct phase_note *n = &p->note[p->notes++];
+	memcpy(n->line, p->line, sizeof(n->line));
+	n->cycles = __rdtsc() - p->t0;
+	for (int k = 0; k < EV_COUNT; k++)
+		for (int m = 0; m < MECH_COUNT; m++)
+			n->count[k][m] = s->cell[k][m].count;
+}
+
+/* Linux puts a time stamp in brackets before its messages, "[    0.000000] ": not part of what was said. */
+static const char *line_text(const char *line)
+{
+	const char *p = line;
+
+	if (*p != '[')
+		return line;
+	p += 1 + strspn(p + 1, " .0123456789");
+	return p[0] == ']' && p[1] == ' ' ? p + 2 : line;
+}
+
+void phases_console(struct phases *p, const struct stats *s, char c)
+{
+	if (c == '\r')
+		return;
+	if (c != '\n') {
+		if (p->len < PHASE_LINE - 1)
+			p->line[p->len++] = c >= ' ' && c < 0x7f ? c : '?';
+		return;
+	}
+	p->line[p->len] = 0;
+	p->len = 0;
+	for (unsigned i = 0; i < p->texts; i++)
+		if (!strncmp(line_text(p->line), p->text[i], strlen(p->text[i]))) {
+			phase_take(p, s);
+			return;
+		}
+}
+
+const struct phase_note *phases_note(const struct phases *p, unsigned i)
+{
+	return p && i < p->notes ? &p->note[i] : NULL;
+}
+
+uint64_t phases_dropped(const struct phases *p)
+{
+	return p ? p->dropped : 0;
+}
