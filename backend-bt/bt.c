@@ -237,6 +237,8 @@ static bool must_leave(struct bt *b, struct exit *e)
 
 	if (b->vm->end != END_NONE) {
 		e->reason = EXIT_STOPPED;
+	} else if (b->stopped && debug_stops(b, false, e)) {
+		return true;
 	} else if (v->attention || b->stopped || (v->insns.on && !v->insns.left)) {
 		e->reason = EXIT_KICK;
 		stat_count(&v->stats, EV_KICK, b->fault.kick ? MECH_TRAP : MECH_CALLOUT);
@@ -254,7 +256,7 @@ static enum interp_result run_once(struct bt *b)
 	struct vcpu *v = b->v;
 	void *code;
 
-	if (v->state.int_shadow || !bt_mode_ok(b) || !(code = bt_code_for(b, (uint32_t)v->state.rip))) {
+	if (v->state.int_shadow || v->debug.step || !bt_mode_ok(b) || !(code = bt_code_for(b, (uint32_t)v->state.rip))) {
 		if (v->insns.on)
 			v->insns.left--;
 		uint64_t t0 = stat_begin(&v->stats, EV_INTERPRET, MECH_CALLOUT);
@@ -275,6 +277,7 @@ static int bt_run(struct vcpu *v, struct exit *e)
 {
 	struct bt *b = bt_of(v);
 	enum interp_result r;
+	bool stepped = false;
 
 	fault_bind(b);
 	b->hot->irq_window = v->irq_window ? FL_IF : 0;
@@ -286,7 +289,10 @@ static int bt_run(struct vcpu *v, struct exit *e)
 		if (must_leave(b, e))
 			return 0;
 		b->fault.kick = false;
+		if (debug_active(&v->debug) && debug_stops(b, stepped, e))
+			break;
 		r = run_once(b);
+		stepped = true;
 	} while (!result_exit(b, r, e));
 	bt_flags_out(b);
 	return 0;
@@ -462,6 +468,8 @@ static int bt_push(struct vcpu *v, unsigned groups)
 		b->pt_epoch++;
 		interp_tlb_flush(&v->interp);
 	}
+	if (groups & REGS_DEBUG)
+		debug_push(b);
 	return 0;
 }
 

@@ -171,6 +171,13 @@ void block_kill(struct bt *b, uint32_t index)
 		page_unlist(b, index, k->pfn[1]);
 }
 
+void block_kill_at(struct bt *b, uint32_t eip)
+{
+	for (uint32_t i = 0; i < b->nblocks; i++)
+		if (!b->blocks[i].dead && eip - b->blocks[i].start < b->blocks[i].len)
+			block_kill(b, i);
+}
+
 /* Kills the blocks translated from bytes [off, off+len) of a physical page. */
 void block_kill_range(struct bt *b, uint32_t pfn, uint32_t off, uint32_t len)
 {

@@ -197,13 +197,14 @@ struct bt {
 	bool fp_ok;             /* CR0.TS and EM are clear: translated FP instructions run */
 	bool sse_ok;            /* CR4.OSFXSR is set: translated SSE instructions run */
 	bool fp_seen;           /* the cache holds translations that depend on these two */
-	bool stopped;           /* tests: stop_eip was reached */
+	bool stopped;           /* stop_eip (tests) or a breakpoint of the debugger was reached */
 
 	enum interp_result leave; /* why a callout left: an interpreter's result */
 	struct bt_fault fault;
 	uint32_t stop_eip;      /* tests: leave before this instruction */
 	bool have_stop;
 	struct bt_listing *listing; /* copies of blocks that vm_config.listing names */
+	struct debug brk;       /* the debugger's breakpoints as translated code has them */
 	volatile bool stepping;
 	bool installed;
 	void *altstack;
@@ -227,6 +228,12 @@ void bt_privilege(struct bt *b); /* CS and SS changed, both flat: the view of th
 void bt_mode_sync(struct bt *b); /* after system state may have changed: the view, segment bases, FP */
 void *bt_code_for(struct bt *b, uint32_t eip); /* translated code, or NULL: the interpreter has to do it */
 enum interp_result bt_interp(struct bt *b, enum event_mech mech); /* one step, flags and mode synchronised */
+
+/* bt_debug.c */
+bool debug_stops_at(const struct bt *b, uint32_t eip); /* translated code is to stop before this instruction */
+void debug_push(struct bt *b);                         /* v->debug has changed */
+/* The debugger wants the guest held at this instruction: then *e says why. stepped: one instruction has been executed. */
+bool debug_stops(const struct bt *b, bool stepped, struct exit *e);
 
 /* bt_window.c */
 int view_reserve(struct view *w);
@@ -256,6 +263,7 @@ void cache_flush(struct bt *b);
 void block_kill(struct bt *b, uint32_t index);
 void block_kill_range(struct bt *b, uint32_t pfn, uint32_t off, uint32_t len);
 void block_kill_linear(struct bt *b, const struct view *w, uint32_t pfn, uint32_t linpage);
+void block_kill_at(struct bt *b, uint32_t eip); /* every block that holds the instruction at eip, in any view */
 struct block *block_of_host(struct bt *b, uint64_t rip);
 const struct imap *block_insn(struct bt *b, const struct block *k, uint64_t rip);
 void link_set(struct bt *b, uint32_t link, uint32_t block, uint32_t host);

@@ -194,7 +194,8 @@ static unsigned form(struct tr *t, struct fetch *f)
 
 		if (t->n && b->view->table[t->next])
 			break;
-		if (b->have_stop && t->next == b->stop_eip) {
+		bool stop = debug_stops_at(b, t->next);
+		if (stop) {
 			if (t->n)
 				break;
 			n = 1;
@@ -211,7 +212,7 @@ static unsigned form(struct tr *t, struct fetch *f)
 		t->after_sti = false;
 		t->guest[t->n] = t->eip;
 		t->map[t->n].host = (uint16_t)(t->p - t->start);
-		if (b->have_stop && t->eip == b->stop_eip) {
+		if (stop) {
 			rewrite_callout(t, TH_STOP, 0);
 			t->end = true;
 		} else {

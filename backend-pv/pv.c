@@ -306,6 +306,8 @@ static int pv_push(struct vcpu *v, unsigned groups)
 {
 	struct pv *pv = v->vm->priv;
 
+	if ((groups & REGS_DEBUG) && debug_active(&v->debug))
+		return -ENOTSUP; /* guest code runs directly, and a host trap belongs to the guest */
 	if ((groups & REGS_FPU) && pv->cpu)
 		memcpy(pv->cpu->xsave, v->state.fx, sizeof(v->state.fx));
 	return 0;

@@ -152,6 +152,25 @@ static void exit_unknown(struct vcpu *v, struct exit *e)
 		run->exit_reason == KVM_EXIT_UNKNOWN ? ", hardware reason 0x" : ", 0x", llu(run->hw.hardware_exit_reason));
 }
 
+/* DR6: the low four bits say which register, BS a step (SDM vol. 3, 17.2.3). */
+static void exit_debug(struct vcpu *v, struct exit *e)
+{
+	const struct debug *d = &v->debug;
+	uint64_t dr6 = vtx_vcpu(v)->run->debug.arch.dr6;
+
+	*e = (struct exit){ .reason = EXIT_DEBUG, .debug.why = DEBUG_STEP };
+	for (unsigned i = 0; i < d->breaks + d->watches; i++) {
+		if (!(dr6 >> i & 1))
+			continue;
+		e->debug.why = i < d->breaks ? DEBUG_BREAK : DEBUG_WATCH;
+		if (i >= d->breaks) {
+			e->debug.addr = GVA(d->watch[i - d->breaks].lin);
+			e->debug.access = d->watch[i - d->breaks].access;
+		}
+		return;
+	}
+}
+
 /* What KVM_RUN returned with: 1 when *e is for core, 0 to enter again, -errno. */
 static int vtx_exit(struct vcpu *v, struct exit *e)
 {
@@ -168,6 +187,7 @@ static int vtx_exit(struct vcpu *v, struct exit *e)
 	case KVM_EXIT_X86_RDMSR:
 	case KVM_EXIT_X86_WRMSR: return exit_msr(v);
 	case KVM_EXIT_SET_TPR: vtx_count(v, EV_CR_WRITE, 1); return 0; /* CR8, which no controller of ours listens to */
+	case KVM_EXIT_DEBUG: exit_debug(v, e); return 1;
 	case KVM_EXIT_INTR: e->reason = EXIT_KICK; return 1;
 	default: exit_unknown(v, e); return 1;
 	}

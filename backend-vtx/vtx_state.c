@@ -255,6 +255,35 @@ static int push_fpu(struct vcpu *v)
 	return vtx_ioctl(vtx_vcpu(v)->fd, KVM_SET_FPU, &f);
 }
 
+/*
+ * The debugger's breakpoints, watchpoints and step, in the CPU's own debug registers (KVM API, KVM_SET_GUEST_DEBUG): the
+ * guest's keep their values but do not fire meanwhile. DR7 (SDM vol. 3, 17.2.4): G0-3 at bits 1, 3, 5, 7; R/W and LEN from 16.
+ */
+static int push_debug(struct vcpu *v)
+{
+	const struct debug *d = &v->debug;
+	struct kvm_guest_debug k = { .arch.debugreg[7] = 0x600 };
+	unsigned n = 0;
+
+	if (d->breaks + d->watches > 4)
+		return -ENOSPC;
+	for (unsigned i = 0; i < d->breaks; i++, n++) {
+		k.arch.debugreg[n] = d->brk[i];
+		k.arch.debugreg[7] |= 2ull << 2 * n;
+	}
+	for (unsigned i = 0; i < d->watches; i++, n++) {
+		const struct debug_watch *w = &d->watch[i];
+		if ((w->len != 1 && w->len != 2 && w->len != 4) || (w->lin & (w->len - 1)))
+			return -ENOTSUP;
+		k.arch.debugreg[n] = w->lin;
+		k.arch.debugreg[7] |= 2ull << 2 * n | (uint64_t)((w->access & DEBUG_READ ? 3 : 1) | (w->len - 1) << 2) << (16 + 4 * n);
+	}
+	if (debug_active(d))
+		k.control = KVM_GUESTDBG_ENABLE | (n ? KVM_GUESTDBG_USE_HW_BP : 0) | (d->step ? KVM_GUESTDBG_SINGLESTEP : 0);
+	tsc_transfer(v, KVM_SET_DEVICE_ATTR);
+	return vtx_ioctl(vtx_vcpu(v)->fd, KVM_SET_GUEST_DEBUG, &k);
+}
+
 int vtx_pull(struct vcpu *v, unsigned groups)
 {
 	int r = vtx_finish(v);
@@ -279,5 +308,7 @@ int vtx_push(struct vcpu *v, unsigned groups)
 		r = push_gpr(v);
 	if (!r && groups & REGS_FPU)
 		r = push_fpu(v);
+	if (!r && groups & REGS_DEBUG)
+		r = push_debug(v);
 	return r;
 }

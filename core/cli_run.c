@@ -13,12 +13,13 @@
 #include <unistd.h>
 #include "cli_run.h"
 #include "core/console.h"
+#include "core/gdb.h"
 #include "core/jail.h"
 #include "core/verify.h"
 
 enum { OPT_BACKEND = 256, OPT_INTERFACE, OPT_MEM, OPT_APPEND, OPT_MODULE, OPT_TIMEOUT, OPT_STATS, OPT_INLINE, OPT_NO_JAIL,
 	OPT_ISOLATION, OPT_CODE_CACHE, OPT_NO_CHAIN, OPT_NO_ADAPT, OPT_NO_TRACES, OPT_ONE_INSN, OPT_IRQCHIP, OPT_VERIFY, OPT_HELP,
-	OPT_TRACE, OPT_TRACE_SIZE, OPT_SYMBOLS, OPT_SYMBOLS_OUT, OPT_TOP, OPT_LISTING, OPT_LISTING_OUT, OPT_PHASE };
+	OPT_TRACE, OPT_TRACE_SIZE, OPT_SYMBOLS, OPT_SYMBOLS_OUT, OPT_TOP, OPT_LISTING, OPT_LISTING_OUT, OPT_PHASE, OPT_GDB };
 
 static const struct option run_options[] = {
 	{ "backend", 1, 0, OPT_BACKEND }, { "interface", 1, 0, OPT_INTERFACE }, { "mem", 1, 0, OPT_MEM },
@@ -30,7 +31,7 @@ static const struct option run_options[] = {
 	{ "no-jail", 0, 0, OPT_NO_JAIL }, { "user-isolation", 1, 0, OPT_ISOLATION }, { "code-cache", 1, 0, OPT_CODE_CACHE },
 	{ "no-chain", 0, 0, OPT_NO_CHAIN }, { "no-adapt", 0, 0, OPT_NO_ADAPT },
 	{ "no-traces", 0, 0, OPT_NO_TRACES }, { "one-insn-blocks", 0, 0, OPT_ONE_INSN }, { "kvm-irqchip", 0, 0, OPT_IRQCHIP },
-	{ "verify-vmm", 0, 0, OPT_VERIFY }, { "help", 0, 0, OPT_HELP }, { 0 }
+	{ "verify-vmm", 0, 0, OPT_VERIFY }, { "gdb", 1, 0, OPT_GDB }, { "help", 0, 0, OPT_HELP }, { 0 }
 };
 
 static const char run_help[] =
@@ -60,7 +61,8 @@ static const char run_help[] =
 	"  --code-cache SIZE    bt: bytes of translated code kept\n"
 	"  --no-chain --no-adapt --no-traces --one-insn-blocks    bt: switch a mechanism off\n"
 	"  --kvm-irqchip        vtx: KVM's in-kernel interrupt controllers instead of ours\n"
-	"  --verify-vmm         check by hash that the guest changed no byte of the VMM's code, constants and canaries\n";
+	"  --verify-vmm         check by hash that the guest changed no byte of the VMM's code, constants and canaries\n"
+	"  --gdb :PORT|PATH     wait for gdb at a port of 127.0.0.1 or a Unix socket before the first instruction (docs/gdb.md)\n";
 
 static int add_module(struct run *r, char *spec)
 {
@@ -107,6 +109,7 @@ static int run_option(struct run *r, int c)
 	case OPT_NO_TRACES: r->cfg.bt.no_traces = true; break;
 	case OPT_ONE_INSN: r->cfg.bt.one_insn_blocks = true; break;
 	case OPT_VERIFY: r->verify_vmm = true; break;
+	case OPT_GDB: r->gdb = optarg; break;
 	case OPT_IRQCHIP: r->cfg.user_kvm_irqchip = true; break;
 	default: return STATUS_USAGE;
 	}
@@ -236,6 +239,19 @@ int run_watch(struct vm *vm)
 	return -r;
 }
 
+/* Waits for the debugger, while files and sockets can still be opened. 0 or a status. */
+static int run_gdb(struct run *r, struct vm *vm)
+{
+	char why[300];
+	int fd = gdb_accept(r->gdb, &vm->interrupted, why, sizeof(why));
+
+	if (fd < 0) {
+		say("%s", why);
+		return fd == -EINTR ? STATUS_INTERRUPTED : STATUS_USAGE;
+	}
+	return gdb_attach(vm, fd) ? STATUS_HOST : 0;
+}
+
 int run_jail(struct run *r)
 {
 	int e;
@@ -277,7 +293,11 @@ static int run_vm(struct run *r, struct vm *vm)
 	if ((status = see_begin(&r->see, vm)))
 		return status;
 	json_object_seed(1); /* unseeded, jansson would open /dev/urandom in the jail */
-	if ((r->verify_vmm && (e = verify_begin(&verify))) || (e = run_watch(vm)) || (e = run_jail(r)))
+	if ((r->verify_vmm && (e = verify_begin(&verify))) || (e = run_watch(vm)))
+		return STATUS_HOST;
+	if (r->gdb && (status = run_gdb(r, vm)))
+		return status;
+	if ((e = run_jail(r)))
 		return STATUS_HOST;
 	vm_run(vm);
 	if (verify && !verify_end(verify)) {

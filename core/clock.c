@@ -110,6 +110,13 @@ void clock_arm(struct clock *c, struct clock_timer *t, uint64_t deadline)
 	clock_program(c);
 }
 
+void clock_stood(struct clock *c, uint64_t ns)
+{
+	c->start_ns += ns;
+	c->armed = CLOCK_NEVER; /* the host timer is set to an earlier time than the deadline now means */
+	clock_program(c);
+}
+
 void clock_run(struct clock *c)
 {
 	uint64_t now = clock_now(c);

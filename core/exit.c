@@ -78,6 +78,7 @@ int exit_handle(struct vcpu *v, struct exit *e)
 	case EXIT_IRQ_WINDOW:
 	case EXIT_HLT:
 	case EXIT_STOPPED:
+	case EXIT_DEBUG:
 		break;
 	}
 	return v->vm->end != END_NONE;

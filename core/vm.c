@@ -12,6 +12,7 @@
 #include <string.h>
 #include "core/console.h"
 #include "core/dev.h"
+#include "core/gdb.h"
 #include "core/irq.h"
 #include "core/phase.h"
 
@@ -119,6 +120,7 @@ void vm_destroy(struct vm *vm)
 	console_destroy(vm);
 	phases_free(vm->phases);
 	mem_fini(&vm->mem);
+	gdb_destroy(vm);
 	loader_free(&vm->image);
 	stats_fini(&vm->vcpu.stats);
 	interp_fini(&vm->vcpu.interp);
@@ -189,7 +191,7 @@ static int vm_inject(struct vm *vm)
 	struct vcpu *v = &vm->vcpu;
 
 	v->irq_window = 0;
-	if (!irq_pending(vm))
+	if (!irq_pending(vm) || (gdb_stepping(vm) && !v->state.halted))
 		return 0;
 	if (!vm->ops->ready(v)) {
 		v->irq_window = 1;
@@ -212,7 +214,7 @@ static void vm_halt(struct vm *vm)
 	}
 	for (;;) {
 		vm_poll(vm);
-		if (vm->end != END_NONE || irq_pending(vm))
+		if (vm->end != END_NONE || irq_pending(vm) || gdb_wants(vm))
 			return;
 		uint64_t next = clock_next(&vm->clock), now = clock_now(&vm->clock);
 		/* Input that the UART would not take must not keep this loop awake; Xen's console is asked by hypercall. */
@@ -228,6 +230,17 @@ static void vm_halt(struct vm *vm)
 	}
 }
 
+/* The debugger's turn. True when the guest is to run: a halted one stays halted, and a step of it waits for what wakes it. */
+static bool vm_debugged(struct vm *vm)
+{
+	gdb_turn(vm);
+	if (vm->end == END_NONE && vm->vcpu.state.halted) {
+		vm_halt(vm);
+		return vm->end == END_NONE && irq_pending(vm) && !gdb_wants(vm);
+	}
+	return true;
+}
+
 static int vm_loop(struct vm *vm)
 {
 	struct vcpu *v = &vm->vcpu;
@@ -237,11 +250,15 @@ static int vm_loop(struct vm *vm)
 		struct exit e = { 0 };
 
 		vm_poll(vm);
+		if (vm->end == END_NONE && vm->gdb && !vm_debugged(vm))
+			continue;
 		if (vm->end != END_NONE)
 			return 0;
 		if ((r = vm_inject(vm)) || (r = vm->ops->run(v, &e)))
 			return r;
-		if (e.reason == EXIT_HLT)
+		if (e.reason == EXIT_DEBUG || (e.reason == EXIT_HLT && gdb_stepping(vm)))
+			gdb_stopped(vm, &e);
+		else if (e.reason == EXIT_HLT)
 			vm_halt(vm);
 		else
 			exit_handle(v, &e);
@@ -269,6 +286,7 @@ int vm_run(struct vm *vm)
 	uart_flush(vm);
 	console_flush(vm);
 	vm->ops->pull(&vm->vcpu, REGS_ALL);
+	gdb_ended(vm);
 	if (vm->ops->collect)
 		vm->ops->collect(&vm->vcpu);
 	return r;

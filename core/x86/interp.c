@@ -143,6 +143,34 @@ static bool window_open(const struct vcpu *v)
 	return v->irq_window && (v->state.rflags & FL_IF) && !v->state.int_shadow;
 }
 
+static void debug_exit(struct exit *e, enum debug_why why)
+{
+	*e = (struct exit){ .reason = EXIT_DEBUG, .debug.why = why };
+}
+
+enum interp_result interp_run_debugged(struct vcpu *v, struct exit *e)
+{
+	enum interp_result r = INTERP_DONE;
+
+	while (r == INTERP_DONE && !v->attention && !window_open(v)) {
+		if (!v->debug.step && debug_break_at(&v->debug, (uint32_t)(v->state.seg[S_CS].base + v->state.rip))) {
+			debug_exit(e, DEBUG_BREAK);
+			return INTERP_DONE;
+		}
+		if (v->insns.on) {
+			if (!v->insns.left)
+				return INTERP_DONE;
+			v->insns.left--;
+		}
+		r = interp_step(v);
+		if (r == INTERP_DONE && v->debug.step && v->vm->end == END_NONE) {
+			debug_exit(e, DEBUG_STEP);
+			return INTERP_DONE;
+		}
+	}
+	return r;
+}
+
 enum interp_result interp_run(struct vcpu *v)
 {
 	enum interp_result r;

@@ -28,7 +28,8 @@ static int interp_vcpu_init(struct vcpu *v)
 
 static int interp_push(struct vcpu *v, unsigned groups)
 {
-	interp_tlb_flush(&v->interp);
+	if (groups != REGS_DEBUG)
+		interp_tlb_flush(&v->interp);
 	return 0;
 }
 
@@ -59,8 +60,12 @@ static void fill_exit(struct vcpu *v, enum interp_result r, struct exit *e)
 
 static int interp_backend_run(struct vcpu *v, struct exit *e)
 {
-	enum interp_result r = interp_run(v);
+	enum interp_result r;
 
+	e->reason = EXIT_KICK;
+	r = debug_active(&v->debug) ? interp_run_debugged(v, e) : interp_run(v);
+	if (e->reason == EXIT_DEBUG)
+		return 0;
 	if (v->vm->end != END_NONE)
 		e->reason = EXIT_STOPPED;
 	else

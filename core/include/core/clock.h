@@ -50,6 +50,8 @@ int clock_bind_thread(struct clock *c, void *vcpu);
 uint64_t clock_now(const struct clock *c); /* ns since the VM's start */
 /* Registers t on first use. deadline in ns since the VM's start; CLOCK_NEVER disarms. */
 void clock_arm(struct clock *c, struct clock_timer *t, uint64_t deadline);
+/* The last ns nanoseconds did not happen for the guest: a debugger held it. */
+void clock_stood(struct clock *c, uint64_t ns);
 uint64_t clock_next(const struct clock *c);
 void clock_run(struct clock *c); /* fires all that are due */
 /* Virtual time: lets the guest execute instructions until `insns` have been executed in all, or a timer is due. */

@@ -122,6 +122,7 @@ enum vector { VEC_DE, VEC_DB, VEC_NMI, VEC_BP, VEC_OF, VEC_BR, VEC_UD, VEC_NM, V
 #define REGS_SYS 2u /* segments, tables, control and debug registers, MSRs */
 #define REGS_FPU 4u /* fx */
 #define REGS_ALL 7u
+#define REGS_DEBUG 8u /* push only: vcpu->debug (debug.h); -ENOTSUP where the backend has no way to do it */
 
 /* The state after INIT, and after it the state that Multiboot 1 section 3.2 demands. */
 void cpu_reset(struct cpu_state *s);

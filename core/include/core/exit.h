@@ -2,6 +2,7 @@
  * exit.h - why a backend's run returned, and the one switch that acts on it.
  */
 #pragma once
+#include "core/debug.h"
 #include "core/types.h"
 
 struct vcpu;
@@ -15,6 +16,7 @@ enum exit_reason {
 	EXIT_SHUTDOWN,   /* triple fault */
 	EXIT_CRASH,      /* the guest did what cannot go on; `crash` says what */
 	EXIT_STOPPED,    /* vm_stop was called inside run (a callout wrote the debug-exit port) */
+	EXIT_DEBUG,      /* vcpu->debug: a breakpoint or watchpoint was met, or the step is done */
 };
 
 struct exit {
@@ -37,6 +39,11 @@ struct exit {
 			gva_t eip;
 			char why[200];
 		} crash;
+		struct {
+			enum debug_why why;
+			gva_t addr;     /* DEBUG_WATCH: what was accessed */
+			uint8_t access; /* DEBUG_WATCH: the watchpoint's kind */
+		} debug;
 	};
 };
 

@@ -61,6 +61,11 @@ enum interp_result interp_step(struct vcpu *v);
  */
 enum interp_result interp_run(struct vcpu *v);
 
+/*
+ * The same, minding v->debug: e->reason is EXIT_DEBUG when a breakpoint or watchpoint was met or the step is done.
+ */
+enum interp_result interp_run_debugged(struct vcpu *v, struct exit *e);
+
 /* Delivers an event through the guest's IDT (gates, privilege change, TSS stack, error code): SDM vol. 3, 6.12. */
 #define DELIVER_HW 0u       /* external interrupt */
 #define DELIVER_EXC 1u      /* exception; rip is the faulting (or, for a trap, the next) instruction */

@@ -11,6 +11,7 @@
 #include "core/bus.h"
 #include "core/clock.h"
 #include "core/cpu.h"
+#include "core/debug.h"
 #include "core/interp.h"
 #include "core/loader.h"
 #include "core/mem.h"
@@ -50,6 +51,7 @@ struct vm_config {
 
 struct dev_set; /* dev.h */
 struct console; /* console.h */
+struct gdb;     /* gdb.h */
 
 struct vcpu {
 	struct vm *vm;
@@ -62,6 +64,7 @@ struct vcpu {
 	/* Bytes that signal handlers and devices set, and backends test at instruction boundaries. */
 	volatile uint8_t attention;  /* leave run() soon: the run loop clears it before the next run */
 	volatile uint8_t irq_window; /* return EXIT_IRQ_WINDOW once an interrupt can be taken */
+	struct debug debug;          /* what a debugger asks for */
 };
 
 struct vm {
@@ -74,6 +77,7 @@ struct vm {
 	struct dev_set *dev;
 	struct console *console;
 	struct phases *phases; /* phase.h: counters at certain console lines, or NULL */
+	struct gdb *gdb;    /* a debugger is attached, or was; else NULL */
 	struct image image; /* what was loaded */
 	const char *append; /* the load request's command line, for a backend that builds a domain in start; may be NULL */
 	struct vcpu vcpu;   /* one, for now */
