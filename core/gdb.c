@@ -111,7 +111,7 @@ static void release(struct gdb *g)
 /* Answers packets until one lets the guest run, or there is nobody left to answer. */
 static void talk(struct gdb *g)
 {
-	while (!g->resume && g->vm->end == END_NONE) {
+	while ((!g->resume || (g->fd < 0 && !g->detached)) && g->vm->end == END_NONE) {
 		switch (gdb_receive(g)) {
 		case GDB_PACKET_IN:
 			gdb_command(g);
@@ -141,7 +141,7 @@ void gdb_turn(struct vm *vm)
 		gdb_stop_reply(g);
 	g->told = false;
 	talk(g);
-	if (g->fd < 0 && vm->end == END_NONE) { /* detached */
+	if (g->detached) {
 		memset(&g->set, 0, sizeof(g->set));
 		vm->vcpu.debug.step = false;
 	}

@@ -87,7 +87,7 @@ static void detach(struct gdb *g)
 	gdb_send(g, "OK");
 	gdb_drain(g);
 	gdb_lost(g);
-	g->resume = true;
+	g->resume = g->detached = true;
 }
 
 static void kill_guest(struct gdb *g)

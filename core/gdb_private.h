@@ -21,6 +21,7 @@ struct gdb {
 	bool wants;           /* the guest is to be held at the next turn */
 	bool told;            /* gdb waits for a stop reply: it has let the guest run */
 	bool resume;          /* a packet let the guest run */
+	bool detached;
 	bool ended;           /* the VM has ended: only looking is left */
 	struct clock_timer timer;
 	unsigned dirty;       /* REGS_* that gdb changed */
