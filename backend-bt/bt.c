@@ -185,6 +185,8 @@ void *bt_code_for(struct bt *b, uint32_t eip)
 {
 	uint32_t off = b->view->table[eip];
 
+	if (b->v->insns.on && !b->v->insns.left)
+		return NULL; /* nothing may be done for an instruction that is not to run yet */
 	if (!off && translate(b, eip))
 		off = b->view->table[eip];
 	return off ? b->code + off : NULL;

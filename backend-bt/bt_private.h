@@ -108,6 +108,7 @@ struct view {
 	uint32_t *table;
 	uint32_t *shadow;     /* for each linear page: pfn << SH_SHIFT | SH_*; 0: not mapped */
 	uint64_t filled[16];  /* bit for each 4 MiB region with any entry in shadow */
+	uint64_t large[16];   /* and for each where one came from a large page */
 	uint32_t maps;        /* host mappings, roughly */
 	uint64_t pt_epoch;    /* page-table state that the mappings agree with */
 	uint64_t last_use;
@@ -254,6 +255,7 @@ void shadow_trace_entry(struct bt *b, uint64_t entry);
 bool shadow_is_directory(struct bt *b, uint32_t pfn);
 void shadow_code(struct bt *b, uint32_t lin, uint32_t pfn); /* code was translated from there */
 void shadow_walked(struct bt *b, const struct walk *w);     /* the walk set accessed or dirty bits */
+void shadow_large(struct view *w, uint32_t lin, const struct walk *k); /* k translates lin in w */
 void shadow_forget(struct bt *b, struct view *w);           /* all of a view's entries, without touching host mappings */
 
 /* bt_cache.c */

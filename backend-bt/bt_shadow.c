@@ -58,6 +58,12 @@ static void region_mark(struct view *w, uint32_t linpage)
 	w->filled[r / 64] |= 1ull << (r % 64);
 }
 
+void shadow_large(struct view *w, uint32_t lin, const struct walk *k)
+{
+	if (k->page_size > PAGE_SIZE)
+		w->large[lin >> 28] |= 1ull << (lin >> 22 & 63);
+}
+
 /* Removes an entry; the caller sees to the host mapping. */
 static void entry_clear(struct bt *b, struct view *w, uint32_t linpage)
 {
@@ -83,6 +89,7 @@ void shadow_forget(struct bt *b, struct view *w)
 	}
 	madvise(w->shadow, LIN_PAGES * sizeof(*w->shadow), MADV_DONTNEED);
 	memset(w->filled, 0, sizeof(w->filled));
+	memset(w->large, 0, sizeof(w->large));
 }
 
 /* --- mapping --- */
@@ -223,6 +230,7 @@ enum fill shadow_fill(struct bt *b, uint32_t lin, bool write, uint32_t *error)
 		return FILL_FAULT;
 	}
 	shadow_walked(b, &k);
+	shadow_large(w, lin, &k);
 	pfn = (uint32_t)(k.gpa.a >> PAGE_SHIFT);
 	if (pfn >= b->npages)
 		return FILL_MMIO;
@@ -359,7 +367,7 @@ static bool entry_valid(const struct bt *b, const struct view *w, uint32_t linpa
 	struct walk k;
 
 	if (walk_page(&b->v->state, &b->vm->mem, GVA((uint64_t)linpage << PAGE_SHIFT),
-			(w->user ? ACCESS_USER : 0) | (e & SH_MAPPED ? 0 : ACCESS_X), false, &k))
+			(w->user ? ACCESS_USER : 0) | (e & SH_CODE ? ACCESS_X : 0), false, &k))
 		return false;
 	if (k.gpa.a >> PAGE_SHIFT != e >> SH_SHIFT)
 		return false;
@@ -410,14 +418,16 @@ void shadow_validate(struct bt *b, struct view *w)
 	w->pt_epoch = b->pt_epoch;
 }
 
+/* Any address in a large page stands for all of it (SDM vol. 3, 4.10.4.1). */
 void shadow_invlpg(struct bt *b, uint32_t lin)
 {
-	uint32_t lp = lin >> PAGE_SHIFT;
+	uint32_t lp = lin >> PAGE_SHIFT, r = lp / REGION_PAGES;
 
 	for (unsigned i = 0; i < BT_VIEWS; i++) {
 		struct view *w = &b->views[i];
 
-		if (w->used && b->view && w->cr3 == b->view->cr3 && w->shadow[lp] && !entry_valid(b, w, lp))
-			validate_region(b, w, lp / REGION_PAGES);
+		if (w->used && b->view && w->cr3 == b->view->cr3 &&
+		    ((w->large[r / 64] & 1ull << (r % 64)) || (w->shadow[lp] && !entry_valid(b, w, lp))))
+			validate_region(b, w, r);
 	}
 }

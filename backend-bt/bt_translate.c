@@ -16,9 +16,32 @@ const uint8_t *code_page(struct bt *b, uint32_t lin, uint32_t *pfn)
 	if (walk_page(&b->v->state, &b->vm->mem, GVA(lin), access, true, &w))
 		return NULL;
 	shadow_walked(b, &w);
+	shadow_large(b->view, lin, &w);
 	w.gpa.a &= PAGE_MASK;
 	*pfn = (uint32_t)(w.gpa.a >> PAGE_SHIFT);
 	return mem_ptr(&b->vm->mem, w.gpa, PAGE_SIZE);
+}
+
+/*
+ * The page after the first, where code that will run may or may not lie: only if its entries are marked accessed already, as
+ * they are not to be for a page that the guest does not execute. (The SDM allows it; then nobody could tell a bug from it.)
+ */
+static const uint8_t *code_page_ahead(struct bt *b, uint32_t lin, uint32_t *pfn)
+{
+	const struct mem *m = &b->vm->mem;
+	struct walk w;
+
+	if (walk_page(&b->v->state, m, GVA(lin), ACCESS_X | (b->view->user ? ACCESS_USER : 0), false, &w))
+		return NULL;
+	for (unsigned i = w.entry_size == 8; i < w.levels; i++) { /* a PDPTE has no such bit */
+		const uint8_t *e = mem_ptr(m, w.entry[i], 1);
+		if (!e || !(*e & 0x20))
+			return NULL;
+	}
+	shadow_large(b->view, lin, &w);
+	w.gpa.a &= PAGE_MASK;
+	*pfn = (uint32_t)(w.gpa.a >> PAGE_SHIFT);
+	return mem_ptr(m, w.gpa, PAGE_SIZE);
 }
 
 struct fetch {
@@ -28,19 +51,21 @@ struct fetch {
 	uint8_t buf[32];
 };
 
+static void fetch_second(struct bt *b, struct fetch *f, bool runs)
+{
+	f->tried2 = true;
+	f->page[1] = runs ? code_page(b, f->lin + PAGE_SIZE, &f->pfn[1]) : code_page_ahead(b, f->lin + PAGE_SIZE, &f->pfn[1]);
+	f->have2 = f->page[1] != NULL && f->lin + PAGE_SIZE != 0;
+}
+
 /* Bytes at eip, which lies in the first or second page; returns how many can be read without a fault. */
 static unsigned fetch(struct bt *b, struct fetch *f, uint32_t eip, const uint8_t **bytes)
 {
 	uint32_t off = eip - f->lin;
 	unsigned n1, n2;
 
-	if (off >= PAGE_SIZE || off > PAGE_SIZE - 16) {
-		if (!f->tried2) {
-			f->tried2 = true;
-			f->page[1] = code_page(b, f->lin + PAGE_SIZE, &f->pfn[1]);
-			f->have2 = f->page[1] != NULL && f->lin + PAGE_SIZE != 0;
-		}
-	}
+	if (off > PAGE_SIZE - 16 && !f->tried2)
+		fetch_second(b, f, false);
 	if (off >= 2 * PAGE_SIZE || (off >= PAGE_SIZE && !f->have2))
 		return 0;
 	n1 = off < PAGE_SIZE ? PAGE_SIZE - off : 2 * PAGE_SIZE - off;
@@ -148,21 +173,22 @@ static void commit(struct tr *t, const struct fetch *f)
 	uint32_t self = b->nblocks++;
 	struct block *k = &b->blocks[self];
 	uint32_t last = t->next - 1;
+	bool crosses = (last ^ f->lin) & (uint32_t)PAGE_MASK;
 
 	*k = (struct block){ .host = (uint32_t)(t->start - b->code), .host_len = (uint32_t)(t->p - t->start),
 		.body = (uint32_t)(t->body - t->start), .start = t->first,
 		.len = t->next - t->first, .imap = b->nimap, .insns = t->n, .view = (uint16_t)(b->view - b->views) };
 	k->pfn[0] = f->pfn[0];
-	k->pfn[1] = ((last ^ f->lin) & PAGE_MASK) == 0 ? f->pfn[0] : f->pfn[1];
+	k->pfn[1] = crosses ? f->pfn[1] : f->pfn[0];
 	memcpy(b->imap + b->nimap, t->map, t->n * sizeof(t->map[0]));
 	b->nimap += t->n;
 	for (unsigned i = 0; i < t->n; i++)
 		b->view->table[t->guest[i]] = k->host + t->map[i].host;
-	for (int i = 0; i < 2; i++) {
-		if (i && k->pfn[1] == k->pfn[0])
-			break;
-		k->next[i] = b->pages[k->pfn[i]].blocks;
-		b->pages[k->pfn[i]].blocks = self + 1;
+	for (int i = 0; i < 1 + crosses; i++) {
+		if (!i || k->pfn[1] != k->pfn[0]) { /* two linear pages may well be one physical page */
+			k->next[i] = b->pages[k->pfn[i]].blocks;
+			b->pages[k->pfn[i]].blocks = self + 1;
+		}
 		shadow_protect(b, k->pfn[i], PG_CODE);
 		shadow_code(b, f->lin + (i ? PAGE_SIZE : 0), k->pfn[i]);
 	}
@@ -183,6 +209,19 @@ static unsigned insn_limit(const struct bt *b)
 #endif
 }
 
+/* The block's first instruction is sure to run: where it crosses into the second page, that is executed from. */
+static ZyanStatus decode(struct tr *t, struct fetch *f, unsigned *n)
+{
+	struct bt *b = t->b;
+	ZyanStatus s = ZydisDecoderDecodeFull(&b->decoder, t->bytes, *n, &t->d, t->op);
+
+	if (s != ZYDIS_STATUS_NO_MORE_DATA || t->n || f->have2 || !f->tried2)
+		return s;
+	fetch_second(b, f, true);
+	*n = fetch(b, f, t->next, &t->bytes);
+	return ZydisDecoderDecodeFull(&b->decoder, t->bytes, *n, &t->d, t->op);
+}
+
 /* Decodes and rewrites from eip on. Returns the number of instructions. */
 static unsigned form(struct tr *t, struct fetch *f)
 {
@@ -200,7 +239,7 @@ static unsigned form(struct tr *t, struct fetch *f)
 				break;
 			n = 1;
 			t->d.length = 1;
-		} else if (!n || !ZYAN_SUCCESS(ZydisDecoderDecodeFull(&b->decoder, t->bytes, n, &t->d, t->op))) {
+		} else if (!n || !ZYAN_SUCCESS(decode(t, f, &n))) {
 			break;
 		}
 		t->avail = n;

@@ -10,11 +10,15 @@
 void interp_tlb_flush(struct interp *in)
 {
 	memset(in->tlb, 0, sizeof(in->tlb));
+	in->tlb_large = false;
 }
 
 void interp_tlb_flush_page(struct interp *in, uint32_t lin)
 {
-	in->tlb[(lin >> PAGE_SHIFT) % INTERP_TLB].tag = 0;
+	if (in->tlb_large)
+		interp_tlb_flush(in);
+	else
+		in->tlb[(lin >> PAGE_SHIFT) % INTERP_TLB].tag = 0;
 }
 
 /* Tells the engine which table entries the walk marked accessed or dirty. */
@@ -40,6 +44,7 @@ const struct interp_tlb_entry *tlb_get(struct vcpu *v, uint32_t lin, unsigned ac
 	if (*err)
 		return NULL;
 	w.gpa.a &= PAGE_MASK;
+	in->tlb_large |= w.page_size > PAGE_SIZE;
 	if (e->tag != tag || e->page.a != w.gpa.a)
 		*e = (struct interp_tlb_entry){ .tag = tag, .page = w.gpa, .host = mem_ptr(&v->vm->mem, w.gpa, PAGE_SIZE) };
 	e->access |= (uint8_t)(1u << access);

@@ -7,9 +7,12 @@ set -u
 dir=${1:?usage: qemu.sh DIR}
 
 if [ "${2:-}" != "" ]; then # one guest, called below: DIR NAME
-	name=$2 args=model=any
-	[ "$name" = nano ] && args=n=200
-	out=$(timeout 60 qemu-system-i386 -accel tcg -kernel "$dir/$name.elf" -append "$args" -m 16 -display none -monitor none \
+	name=$2 args=model=any image=$2 cpu=qemu32
+	case $name in
+	nano) args=n=200 ;;
+	space/*) args="mode=${name#space/}" image=space/storm cpu=max ;; # a CPU that has NX
+	esac
+	out=$(timeout 60 qemu-system-i386 -accel tcg -cpu $cpu -kernel "$dir/$image.elf" -append "$args" -m 16 -display none -monitor none \
 		-serial stdio -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=4 </dev/null 2>&1)
 	status=$? # isa-debug-exit gives (value << 1) | 1
 	wrong=""
@@ -28,7 +31,7 @@ if ! command -v qemu-system-i386 >/dev/null; then
 	echo "skipped: qemu-system-i386 is not installed (Debian: qemu-system-x86)"
 	exit 77
 fi
-names=$(sed -n 's/^\(hello\|nano\|insn\/[a-z0-9-]*\) |.*/\1/p' "$dir/guests.cfg")
+names=$(sed -n 's/^\(hello\|nano\|insn\/[a-z0-9-]*\|space\/[a-z0-9-]*\) |.*/\1/p' "$dir/guests.cfg")
 count=$(wc -w <<<"$names")
 [ "$count" -gt 40 ] || { echo "only $count guests in $dir/guests.cfg"; exit 1; }
 echo "$names" | xargs -P 2 -n 1 "$0" "$dir" || exit 1

@@ -43,6 +43,7 @@ struct interp {
 	char why[160];
 	struct interp_cache *cache;
 	struct interp_tlb_entry tlb[INTERP_TLB];
+	bool tlb_large; /* it has a part of a large page: INVLPG of any address in that page has to drop it */
 };
 
 /* Allocates the decode cache (released by interp_fini); without memory for it the interpreter is only slower. */

@@ -2,6 +2,7 @@
  * lockstep_test.c - bt against the interpreter over every guest that ends; and that a difference is found, where it is.
  */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 #include "core/lockstep.h"
 #include "guests.h"
@@ -34,6 +35,31 @@ Test(lockstep, nano, .timeout = 300)
 Test(lockstep, hostile_guests, .timeout = 300)
 {
 	all_alike((const char *const[]){ "hostile/", NULL }, (const char *const[]){ "--insns", "2M", "--every", "500", NULL }, 40);
+}
+
+/* LOCKSTEP_SEEDS seeds (default 3) in each paging mode, with strides that fall anywhere. */
+Test(lockstep, storms_of_address_spaces, .timeout = 86400)
+{
+	static const char *const modes[] = { "two-level", "pae", "pae-nx" };
+	const char *seeds = getenv("LOCKSTEP_SEEDS");
+	struct lock_guest g = { .name = "space/two-level" };
+	static char out[32768];
+	unsigned bad = 0;
+
+	for (int seed = 1; seed <= (seeds ? atoi(seeds) : 3); seed++) {
+		for (unsigned m = 0; m < 3; m++) {
+			char append[64], every[16];
+			const char *options[] = { "--append", append, "--every", every, NULL };
+
+			snprintf(append, sizeof(append), "mode=%s seed=%d n=4000", modes[m], seed);
+			snprintf(every, sizeof(every), "%d", seed * 97 % 1000 + 1);
+			if (!lock_run(&g, options, out, sizeof(out)))
+				continue;
+			bad++;
+			printf("lockstep --every %s --append '%s': %s\n", every, append, out);
+		}
+	}
+	cr_expect_eq(bad, 0);
 }
 
 Test(lockstep, led_by_the_interpreter, .timeout = 300)

@@ -8,7 +8,7 @@
 
 static void with(const char *const *options)
 {
-	static const char *const insn[] = { "insn/", "nano", NULL }, *const hostile[] = { "hostile/", NULL };
+	static const char *const insn[] = { "insn/", "nano", "space/", NULL }, *const hostile[] = { "hostile/", NULL };
 	const char *limited[8] = { "--insns", "300k" };
 	unsigned bad, n = lock_all(insn, options, &bad), k = 2;
 
