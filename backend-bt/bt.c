@@ -29,6 +29,8 @@ AT(fx, HOT_FX);
 AT(fpu_mem, HOT_FPU_MEM);
 AT(gmxcsr, HOT_GMXCSR);
 AT(xmm, HOT_XMM);
+AT(light_eip, HOT_LIGHT_EIP);
+AT(light_arg, HOT_LIGHT_ARG);
 _Static_assert(offsetof(struct cpu_state, gpr) == STATE_GPR, "bt_asm.h");
 _Static_assert(offsetof(struct cpu_state, fx) % 16 == 0, "fxsave needs it");
 
@@ -406,7 +408,7 @@ static void hot_init(struct bt *b)
 	h->mxcsr = h->gmxcsr = mxcsr;
 	h->fpu_mem = 1;
 	for (unsigned i = 0; i < TH_COUNT; i++)
-		h->thunk[i] = bt_thunks[i];
+		h->thunk[i] = i < TH_LIGHT ? bt_thunks[i] : bt_light_thunks[i - TH_LIGHT];
 }
 
 static int bt_tables_init(struct bt *b)

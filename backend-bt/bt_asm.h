@@ -25,6 +25,14 @@
 #define HOT_GMXCSR    (100 - HOT_SIZE)
 #define HOT_XMM       (112 - HOT_SIZE)
 
+#define HOT_LIGHT_EIP (504 - HOT_SIZE)
+#define HOT_LIGHT_ARG (508 - HOT_SIZE)
+
+/* What a light callout may return instead of an address. */
+#define LIGHT_INTERP 0 /* nothing has changed: the interpreter does the instruction */
+#define LIGHT_LEAVE  1 /* leave to bt_run */
+#define LIGHT_SLOW   2 /* done; bt_co_light_end goes on from b->light */
+
 /* struct cpu_state */
 #define STATE_GPR 0
 

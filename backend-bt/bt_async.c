@@ -4,8 +4,8 @@
  * Core's SIG_KICK handler calls async_kick with the interrupted context. At the first host instruction of a guest
  * instruction the state is exact, and the thread is sent out. Inside one that may be done again from its start
  * (IM_RESTART: nothing has changed yet, or the same change twice is one change) it is sent out at its start. Otherwise
- * the trap flag walks the few host instructions to the next boundary. In bt_entry.S's resume sequence the thread starts that
- * sequence again, which sees v->attention; anywhere else C code will see it.
+ * the trap flag walks the few host instructions to the next boundary. In a resume sequence (bt_entry.S, bt_light.S) the
+ * thread starts that sequence again, which sees v->attention; anywhere else C code will see it.
  */
 #include "bt_private.h"
 #include <ucontext.h>
@@ -15,9 +15,14 @@ static bool in_cache(const struct bt *b, uint64_t rip)
 	return rip >= (uint64_t)(uintptr_t)b->code && rip < (uint64_t)(uintptr_t)b->code + b->code_used;
 }
 
-static bool in_resume(uint64_t rip)
+/* The start of the resume sequence that rip is in, or NULL. */
+static const char *resume_start(uint64_t rip)
 {
-	return rip >= (uint64_t)(uintptr_t)bt_resume_start && rip < (uint64_t)(uintptr_t)bt_resume_end;
+	if (rip >= (uint64_t)(uintptr_t)bt_resume_start && rip < (uint64_t)(uintptr_t)bt_resume_end)
+		return bt_resume_start;
+	if (rip >= (uint64_t)(uintptr_t)bt_light_start && rip < (uint64_t)(uintptr_t)bt_light_end)
+		return bt_light_start;
+	return NULL;
 }
 
 /* True when the thread was sent out. */
@@ -45,11 +50,12 @@ static bool leave_here(struct bt *b, ucontext_t *uc)
 void async_step(struct bt *b, ucontext_t *uc)
 {
 	uint64_t rip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
+	const char *again = resume_start(rip);
 
 	b->stepping = false;
 	uc->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)FL_TF;
-	if (in_resume(rip)) {
-		uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)bt_resume_start;
+	if (again) {
+		uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)again;
 		uc->uc_mcontext.gregs[REG_RSP] = (greg_t)b->hot->host_rsp;
 		return;
 	}

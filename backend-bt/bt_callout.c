@@ -13,7 +13,7 @@ static void *next_insn(struct bt *b, uint32_t eip, uint32_t len)
 	return (void *)(uintptr_t)b->hot->ret;
 }
 
-void *co_go_to(struct bt *b, uint32_t eip)
+static void *co_go_to(struct bt *b, uint32_t eip)
 {
 	b->v->state.rip = eip;
 	b->leave = INTERP_DONE;
@@ -86,15 +86,19 @@ void *bt_co_interp(struct bt *b, uint32_t eip, uint32_t arg)
 	return after_interp(b, r, goes_on(b, eip, arg), view, gen);
 }
 
-void *co_interp_quietly(struct bt *b, uint32_t eip, uint32_t arg)
+/* A light callout did the instruction; what only ordinary C code can do is left. */
+void *bt_co_light_end(struct bt *b, uint32_t eip, uint32_t arg)
 {
-	const struct view *view = b->view;
-	uint32_t gen = b->gen;
-	enum interp_result r;
+	struct light_event *e = &b->light;
 
-	b->v->state.rip = eip;
-	r = bt_interp(b, MECH_CALLOUT);
-	return after_interp(b, r, goes_on(b, eip, arg), view, gen);
+	(void)eip;
+	(void)arg;
+	if (e->t0)
+		stat_sample(&b->v->stats, e->kind, MECH_CALLOUT, e->eip, e->t0, e->t1);
+	b->leave = INTERP_DONE;
+	if (e->to == (void *)LIGHT_LEAVE)
+		return NULL;
+	return e->to ? e->to : co_go_to(b, (uint32_t)b->v->state.rip);
 }
 
 /* STI found that core waits for interrupts to come on: bt_run does the next instruction, under the shadow. */
@@ -152,7 +156,7 @@ void *bt_co_cpuid(struct bt *b, uint32_t eip, uint32_t len)
 
 void *bt_co_popf(struct bt *b, uint32_t eip, uint32_t len)
 {
-	return co_interp_quietly(b, eip, len);
+	return bt_co_interp(b, eip, len);
 }
 
 void *bt_co_stop(struct bt *b, uint32_t eip, uint32_t arg)

@@ -193,6 +193,8 @@ bool system_pushf(struct tr *t);
 bool system_popf(struct tr *t);
 bool system_rdtsc(struct tr *t);
 bool system_mov_from_sreg(struct tr *t);
+bool system_mov_to_sreg(struct tr *t);
+bool system_pop_sreg(struct tr *t);
 bool system_in_out(struct tr *t);
 /* bt_count.c */
 void count_insn(struct tr *t, bool shadow);

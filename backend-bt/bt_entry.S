@@ -88,6 +88,9 @@ bt_leave_kick:
 	.hidden bt_fault_exit
 bt_fault_exit:
 	mov $LEAVE_FAULT, %ebx
+	.globl bt_leave_live
+	.hidden bt_leave_live
+bt_leave_live:
 	cmpb $0, HOT_FPU(%r14)
 	je bt_leave
 	jmp 4f
@@ -136,6 +139,9 @@ bt_leave:
 
 bt_callout_common:
 	SAVE_GUEST
+	.globl bt_callout_saved
+	.hidden bt_callout_saved
+bt_callout_saved:
 	cmpb $0, HOT_FPU(%r14)
 	jne 2f
 1:	mov HOT_BT(%r14), %rdi
@@ -191,11 +197,7 @@ bt_thunks:
 	THUNK bt_co_in
 	THUNK bt_co_out
 	THUNK bt_co_cpuid
-	THUNK bt_co_int
-	THUNK bt_co_iret
 	THUNK bt_co_popf
-	THUNK bt_co_sysenter
-	THUNK bt_co_sysexit
 	THUNK bt_co_stop
 
 	.section .note.GNU-stack,"",@progbits

@@ -109,7 +109,8 @@ static bool soft_int(struct tr *t)
 
 	if (t->d.mnemonic == ZYDIS_MNEMONIC_INT && t->d.opcode != 0xcd)
 		return false;
-	rewrite_callout(t, TH_INT, vector | (uint32_t)t->d.length << 8);
+	emit_imm32(t, H_R8, vector);
+	rewrite_callout(t, TH_INT, t->d.length);
 	return true; /* the handler usually returns to the next instruction */
 }
 

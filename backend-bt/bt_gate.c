@@ -4,27 +4,9 @@
  * The common form: present 32-bit gates, flat code and stack segments whose descriptors are already marked accessed, a
  * 32-bit TSS, no NT, TF or VM. The guest's tables are read anew each time, through the interpreter's soft TLB, so nothing
  * has to be invalidated when the guest changes them. Whatever is not common goes to the interpreter, before anything
- * has changed. SDM vol. 3, 6.12 (delivery), vol. 2A IRET, vol. 2B SYSENTER. Called from bt_entry.S.
+ * has changed. SDM vol. 3, 6.12 (delivery), vol. 2A IRET, vol. 2B SYSENTER. Called from bt_light.S. Read next: bt_light.h.
  */
-#include "bt_private.h"
-
-/* Core's pointer to len bytes at a linear address within one page of RAM, for supervisor access; NULL: take the slow way. */
-static uint8_t *peek(struct bt *b, uint32_t lin, unsigned len, unsigned access)
-{
-	struct vcpu *v = b->v;
-	struct interp_tlb_entry *e = &v->interp.tlb[(lin >> PAGE_SHIFT) % INTERP_TLB];
-	uint32_t tag = (lin & (uint32_t)PAGE_MASK) | 1, dummy;
-
-	if ((lin & (PAGE_SIZE - 1)) + len > PAGE_SIZE)
-		return NULL;
-	if (e->tag != tag || !(e->access & (1u << access))) {
-		if (access == ACCESS_W || interp_read_virt(v, GVA(lin), &dummy, 1, access))
-			return NULL; /* a first write has side effects: the interpreter's */
-		if (e->tag != tag)
-			return NULL;
-	}
-	return e->host ? e->host + (lin & (PAGE_SIZE - 1)) : NULL;
-}
+#include "bt_light.h"
 
 static uint32_t get32(const uint8_t *p)
 {
@@ -43,7 +25,7 @@ static bool flat_descriptor(struct bt *b, uint16_t sel, unsigned type_mask, unsi
 
 	if ((sel & 4) || (sel & ~7u) == 0 || (sel | 7u) > gdt->limit)
 		return false;
-	p = peek(b, (uint32_t)gdt->base + (sel & ~7u), 8, ACCESS_R);
+	p = light_peek(b, (uint32_t)gdt->base + (sel & ~7u), 8, ACCESS_R);
 	if (!p)
 		return false;
 	memcpy(&raw, p, 8);
@@ -56,28 +38,6 @@ static bool flat_descriptor(struct bt *b, uint16_t sel, unsigned type_mask, unsi
 /* Non-conforming, accessed code; writable, expand-up, accessed data. */
 static bool flat_code(struct bt *b, uint16_t sel, struct segment *s) { return flat_descriptor(b, sel, 0xd, 0x9, s); }
 static bool flat_stack(struct bt *b, uint16_t sel, struct segment *s) { return flat_descriptor(b, sel, 0xf, 0x3, s); }
-
-/* A write to guest RAM through peek. */
-static void wrote(struct bt *b, const uint8_t *p, unsigned len)
-{
-	smc_phys_write(b, GPA(p - b->vm->mem.host), len);
-}
-
-static uint32_t flags_image(const struct bt *b)
-{
-	const struct bt_hot *h = b->hot;
-
-	return (uint32_t)(h->hflags & (FL_ARITH | FL_DF)) | h->vif | (h->vrest + FL_IF) | FL_FIXED;
-}
-
-static void flags_load(struct bt *b, uint32_t f)
-{
-	struct bt_hot *h = b->hot;
-
-	h->hflags = (f & (FL_ARITH | FL_DF)) | FL_FIXED | FL_IF;
-	h->vif = f & FL_IF;
-	h->vrest = (f & ~(FL_ARITH | FL_DF | FL_FIXED | FL_IF)) - FL_IF;
-}
 
 /* Where a gate leads, all checks done. */
 struct entry {
@@ -93,7 +53,7 @@ static bool gate_read(struct bt *b, unsigned vector, unsigned cpl, struct entry 
 	uint64_t raw;
 	uint8_t *p;
 
-	if (vector * 8 + 7 > s->idtr.limit || !(p = peek(b, (uint32_t)s->idtr.base + vector * 8, 8, ACCESS_R)))
+	if (vector * 8 + 7 > s->idtr.limit || !(p = light_peek(b, (uint32_t)s->idtr.base + vector * 8, 8, ACCESS_R)))
 		return false;
 	memcpy(&raw, p, 8);
 	access = raw >> 40 & 0xff;
@@ -114,20 +74,20 @@ static bool inner_stack(struct bt *b, struct entry *e)
 	const struct segment *tr = &b->v->state.seg[S_TR];
 	uint8_t *p;
 
-	if ((SEG_TYPE(tr) & ~2u) != 9 || !(tr->attr & SEG_P) || tr->limit < 11 || !(p = peek(b, (uint32_t)tr->base + 4, 8, ACCESS_R)))
+	if ((SEG_TYPE(tr) & ~2u) != 9 || !(tr->attr & SEG_P) || tr->limit < 11 || !(p = light_peek(b, (uint32_t)tr->base + 4, 8, ACCESS_R)))
 		return false;
 	e->esp = get32(p);
 	return flat_stack(b, (uint16_t)get32(p + 4), &e->ss) && SEG_DPL(&e->ss) == 0 && (e->ss.sel & 3) == 0;
 }
 
-/* CS, SS and the view of the new privilege level. */
+/* CS, SS and the view of the new privilege level, which light_can_enter has found. */
 static void enter(struct bt *b, const struct segment *cs, const struct segment *ss)
 {
 	struct cpu_state *s = &b->v->state;
 
 	s->seg[S_CS] = *cs;
 	s->seg[S_SS] = *ss;
-	bt_privilege(b);
+	light_privilege(b);
 }
 
 static bool soft_int(struct bt *b, unsigned vector, uint32_t next)
@@ -135,7 +95,7 @@ static bool soft_int(struct bt *b, unsigned vector, uint32_t next)
 	struct cpu_state *s = &b->v->state;
 	unsigned cpl = CPL(s), bytes;
 	struct entry e;
-	uint32_t frame[5], flags = flags_image(b);
+	uint32_t frame[5], flags = light_flags(b);
 	uint8_t *stack;
 
 	if ((flags & (FL_VM | FL_TF)) || !gate_read(b, vector, cpl, &e))
@@ -147,8 +107,8 @@ static bool soft_int(struct bt *b, unsigned vector, uint32_t next)
 		return false;
 	}
 	bytes = e.inner ? 20 : 12;
-	stack = peek(b, e.esp - bytes, bytes, ACCESS_W);
-	if (!stack)
+	stack = light_peek(b, e.esp - bytes, bytes, ACCESS_W);
+	if (!stack || !light_can_enter(b, SEG_DPL(&e.cs) == 3))
 		return false;
 	frame[0] = next;
 	frame[1] = s->seg[S_CS].sel;
@@ -156,27 +116,21 @@ static bool soft_int(struct bt *b, unsigned vector, uint32_t next)
 	frame[3] = (uint32_t)s->gpr[R_ESP];
 	frame[4] = s->seg[S_SS].sel;
 	memcpy(stack, frame, bytes);
-	wrote(b, stack, bytes);
 	s->gpr[R_ESP] = e.esp - bytes;
-	flags_load(b, flags & ~(FL_NT | FL_RF | (e.interrupt ? FL_IF : 0)));
+	light_set_flags(b, flags & ~(FL_NT | FL_RF | (e.interrupt ? FL_IF : 0)));
 	enter(b, &e.cs, &e.ss);
 	s->rip = e.eip;
 	return true;
 }
 
-/* arg: vector, and the instruction's length in bits 8 to 11. */
-void *bt_co_int(struct bt *b, uint32_t eip, uint32_t arg)
+/* operand: the vector. */
+void *bt_lt_int(struct bt *b, uint32_t eip, uint32_t arg, uint32_t operand)
 {
-	struct vcpu *v = b->v;
-	uint32_t len = arg >> 8 & CO_LEN;
-	uint64_t t0 = stat_begin(&v->stats, EV_SYSCALL_ENTRY, MECH_CALLOUT);
+	uint64_t t0 = light_clock(b, EV_SYSCALL_ENTRY);
 
-	if (!soft_int(b, arg & 0xff, eip + len)) {
-		v->stats.cell[EV_SYSCALL_ENTRY][MECH_CALLOUT].count--;
-		return co_interp_quietly(b, eip, len);
-	}
-	stat_end(&v->stats, EV_SYSCALL_ENTRY, MECH_CALLOUT, GVA(eip), t0);
-	return co_go_to(b, (uint32_t)v->state.rip);
+	if (!soft_int(b, operand, eip + (arg & CO_LEN)))
+		return LIGHT_INTERP;
+	return light_done(b, EV_SYSCALL_ENTRY, eip, t0, light_code(b));
 }
 
 /* Returning to ring 3 nulls data segments of inner levels: only the case where none is. */
@@ -196,11 +150,11 @@ static bool iret(struct bt *b, bool *outer)
 {
 	struct cpu_state *s = &b->v->state;
 	unsigned cpl = CPL(s);
-	uint32_t esp = (uint32_t)s->gpr[R_ESP], old = flags_image(b), flags, keep;
+	uint32_t esp = (uint32_t)s->gpr[R_ESP], old = light_flags(b), flags, keep;
 	struct segment cs, ss = s->seg[S_SS];
 	uint8_t *p;
 
-	if (cpl != 0 || (old & (FL_NT | FL_VM)) || !(p = peek(b, esp, 12, ACCESS_R)))
+	if (cpl != 0 || (old & (FL_NT | FL_VM)) || !(p = light_peek(b, esp, 12, ACCESS_R)))
 		return false;
 	flags = get32(p + 8);
 	if ((flags & (FL_TF | FL_VM | FL_VIF | FL_VIP)) || !flat_code(b, (uint16_t)get32(p + 4), &cs) || SEG_DPL(&cs) != (cs.sel & 3u))
@@ -209,8 +163,10 @@ static bool iret(struct bt *b, bool *outer)
 	if (!*outer && SEG_DPL(&cs) != 0)
 		return false;
 	if (*outer) {
-		if (!(p = peek(b, esp, 20, ACCESS_R)) || !flat_stack(b, (uint16_t)get32(p + 16), &ss) || SEG_DPL(&ss) != 3 ||
+		if (!(p = light_peek(b, esp, 20, ACCESS_R)) || !flat_stack(b, (uint16_t)get32(p + 16), &ss) || SEG_DPL(&ss) != 3 ||
 		    (ss.sel & 3) != 3 || !data_segments_stay(s))
+			return false;
+		if (!light_can_enter(b, true))
 			return false;
 		s->gpr[R_ESP] = get32(p + 12);
 	} else {
@@ -218,63 +174,54 @@ static bool iret(struct bt *b, bool *outer)
 	}
 	s->rip = get32(p);
 	keep = FL_ARITH | FL_DF | FL_IF | FL_IOPL | FL_NT | FL_AC | FL_ID;
-	flags_load(b, (flags & keep) | FL_FIXED);
+	light_set_flags(b, (flags & keep) | FL_FIXED);
 	enter(b, &cs, &ss);
 	return true;
 }
 
-void *bt_co_iret(struct bt *b, uint32_t eip, uint32_t arg)
+void *bt_lt_iret(struct bt *b, uint32_t eip, uint32_t arg, uint32_t operand)
 {
-	struct vcpu *v = b->v;
-	uint64_t t0 = v->stats.cell[EV_USER_RETURN][MECH_CALLOUT].count % STAT_EVERY == 0 || v->stats.trace ? __rdtsc() : 0;
-	enum event_kind k;
+	uint64_t t0 = light_clock(b, EV_USER_RETURN);
 	bool outer;
 
+	(void)arg;
+	(void)operand;
 	if (!iret(b, &outer))
-		return co_interp_quietly(b, eip, arg);
-	k = outer ? EV_USER_RETURN : EV_IRET;
-	stat_count(&v->stats, k, MECH_CALLOUT);
-	stat_end(&v->stats, k, MECH_CALLOUT, GVA(eip), t0);
-	if (b->hot->irq_window && b->hot->vif) {
-		b->leave = INTERP_DONE; /* core waits for IF */
-		return NULL;
-	}
-	return co_go_to(b, (uint32_t)v->state.rip);
+		return LIGHT_INTERP;
+	return light_done(b, outer ? EV_USER_RETURN : EV_IRET, eip, t0, light_if_on(b, light_code(b)));
 }
 
-void *bt_co_sysenter(struct bt *b, uint32_t eip, uint32_t arg)
+void *bt_lt_sysenter(struct bt *b, uint32_t eip, uint32_t arg, uint32_t operand)
 {
-	struct vcpu *v = b->v;
-	struct cpu_state *s = &v->state;
+	struct cpu_state *s = &b->v->state;
 	uint16_t cs = (uint16_t)(s->sysenter_cs & 0xfffc);
 	struct segment code = segment_flat32(cs, 0xb, 0), stack = segment_flat32((uint16_t)(cs + 8), 3, 0);
-	uint64_t t0;
+	uint64_t t0 = light_clock(b, EV_SYSCALL_ENTRY);
 
-	if (!cs || (flags_image(b) & (FL_TF | FL_VM)))
-		return co_interp_quietly(b, eip, arg);
-	t0 = stat_begin(&v->stats, EV_SYSCALL_ENTRY, MECH_CALLOUT);
-	flags_load(b, flags_image(b) & ~(FL_IF | FL_RF));
+	(void)arg;
+	(void)operand;
+	if (!cs || (light_flags(b) & (FL_TF | FL_VM)) || !light_can_enter(b, false))
+		return LIGHT_INTERP;
+	light_set_flags(b, light_flags(b) & ~(FL_IF | FL_RF));
 	s->gpr[R_ESP] = (uint32_t)s->sysenter_esp;
 	s->rip = (uint32_t)s->sysenter_eip;
 	enter(b, &code, &stack);
-	stat_end(&v->stats, EV_SYSCALL_ENTRY, MECH_CALLOUT, GVA(eip), t0);
-	return co_go_to(b, (uint32_t)s->rip);
+	return light_done(b, EV_SYSCALL_ENTRY, eip, t0, light_code(b));
 }
 
-void *bt_co_sysexit(struct bt *b, uint32_t eip, uint32_t arg)
+void *bt_lt_sysexit(struct bt *b, uint32_t eip, uint32_t arg, uint32_t operand)
 {
-	struct vcpu *v = b->v;
-	struct cpu_state *s = &v->state;
+	struct cpu_state *s = &b->v->state;
 	uint16_t cs = (uint16_t)((s->sysenter_cs & 0xfffc) + 16);
 	struct segment code = segment_flat32((uint16_t)(cs | 3), 0xb, 3), stack = segment_flat32((uint16_t)((cs + 8) | 3), 3, 3);
-	uint64_t t0;
+	uint64_t t0 = light_clock(b, EV_USER_RETURN);
 
-	if (!(s->sysenter_cs & 0xfffc) || CPL(s) != 0 || (flags_image(b) & (FL_TF | FL_VM)))
-		return co_interp_quietly(b, eip, arg);
-	t0 = stat_begin(&v->stats, EV_USER_RETURN, MECH_CALLOUT);
+	(void)arg;
+	(void)operand;
+	if (!(s->sysenter_cs & 0xfffc) || CPL(s) != 0 || (light_flags(b) & (FL_TF | FL_VM)) || !light_can_enter(b, true))
+		return LIGHT_INTERP;
 	s->rip = (uint32_t)s->gpr[R_EDX];
 	s->gpr[R_ESP] = (uint32_t)s->gpr[R_ECX];
 	enter(b, &code, &stack);
-	stat_end(&v->stats, EV_USER_RETURN, MECH_CALLOUT, GVA(eip), t0);
-	return co_go_to(b, (uint32_t)s->rip);
+	return light_done(b, EV_USER_RETURN, eip, t0, light_code(b));
 }

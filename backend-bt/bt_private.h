@@ -32,8 +32,9 @@
 #define BT_MAPS_MAX 30000   /* host mappings, of vm.max_map_count's 65530 */
 
 /* TH_INTERP_FPU: with the guest's FPU state in state.fx. */
-enum bt_thunk { TH_MISS, TH_CHAIN, TH_INTERP, TH_INTERP_FPU, TH_STI_WINDOW, TH_IN, TH_OUT, TH_CPUID, TH_INT, TH_IRET, TH_POPF,
-	TH_SYSENTER, TH_SYSEXIT, TH_STOP, TH_COUNT };
+enum bt_thunk { TH_MISS, TH_CHAIN, TH_INTERP, TH_INTERP_FPU, TH_STI_WINDOW, TH_IN, TH_OUT, TH_CPUID, TH_POPF, TH_STOP,
+	TH_LIGHT, /* from here on: bt_light.S */
+	TH_INT = TH_LIGHT, TH_IRET, TH_SYSENTER, TH_SYSEXIT, TH_SEG_LOAD, TH_COUNT };
 
 /* Read and written by translated code through r14, which points just past it. */
 struct bt_hot {
@@ -53,7 +54,8 @@ struct bt_hot {
 	_Alignas(16) uint8_t xmm[8][16]; /* the guest's, while C code runs and fpu_mem is 0 */
 	uint64_t thunk[32];
 	struct insn_count *insns;
-	uint8_t pad[136];
+	uint32_t light_eip, light_arg; /* of the light callout under way, should it have to be done the long way */
+	uint8_t pad[128];
 	/* within an 8-bit displacement */
 	uint32_t vif;      /* the virtual IF: 0 or FL_IF */
 	uint32_t vrest;    /* the other virtual flags, with the host's own IF subtracted: what PUSHF adds */
@@ -152,6 +154,25 @@ struct site {
 #define SITE_FAULTS 4     /* so many make it soft */
 #define SITE_QUIET 4000   /* and so many executions make it hard again */
 
+/* bt_segment.c: beside CO_*, in the argument of bt_lt_seg_load. */
+#define SEG_ARG_REG 5      /* bits 5 to 7: enum sreg */
+#define SEG_ARG_POP 0x100u /* ESP moves by 4 */
+#define SEG_CACHE 16
+/* A data segment that was parsed: all checks that depend on these three alone have passed. */
+struct seg_entry {
+	uint64_t raw;
+	uint32_t key; /* selector | CPL << 16 | 1 << 31 */
+	struct segment seg;
+};
+
+/* An event of a light callout that is still to be recorded with its time, and where to go on. */
+struct light_event {
+	enum event_kind kind;
+	gva_t eip;
+	uint64_t t0, t1;
+	void *to; /* NULL: at state.rip, which may have to be translated */
+};
+
 struct bt_fault {
 	int sig;
 	uint64_t addr;    /* host address */
@@ -202,6 +223,8 @@ struct bt {
 
 	enum interp_result leave; /* why a callout left: an interpreter's result */
 	struct bt_fault fault;
+	struct light_event light;
+	struct seg_entry segs[SEG_CACHE];
 	uint32_t stop_eip;      /* tests: leave before this instruction */
 	bool have_stop;
 	struct bt_listing *listing; /* copies of blocks that vm_config.listing names */
@@ -219,7 +242,11 @@ static inline uint32_t imap_guest(const struct imap *i) { return i->guest & IM_G
 /* bt_entry.S */
 int bt_enter(void *hot_end);
 extern const char bt_resume_start[], bt_resume_end[], bt_fault_exit[];
-extern const uint64_t bt_thunks[TH_COUNT];
+extern const uint64_t bt_thunks[TH_LIGHT];
+
+/* bt_light.S */
+extern const char bt_light_start[], bt_light_end[];
+extern const uint64_t bt_light_thunks[TH_COUNT - TH_LIGHT];
 
 /* bt.c */
 void bt_flags_out(struct bt *b); /* the translator's flags into state.rflags */
@@ -306,12 +333,16 @@ void async_step(struct bt *b, ucontext_t *uc);
 #define CO_COUNT 1u  /* vcpu.insns.left is used up */
 #define CO_SHADOW 2u /* right behind STI */
 typedef void *callout_fn(struct bt *b, uint32_t eip, uint32_t arg);
-callout_fn bt_co_miss, bt_co_chain, bt_co_interp, bt_co_sti_window, bt_co_in, bt_co_out, bt_co_cpuid, bt_co_int,
-	bt_co_iret, bt_co_popf, bt_co_sysenter, bt_co_sysexit, bt_co_stop;
+callout_fn bt_co_miss, bt_co_chain, bt_co_interp, bt_co_sti_window, bt_co_in, bt_co_out, bt_co_cpuid,
+	bt_co_popf, bt_co_stop, bt_co_light_end;
 
-/* bt_callout.c, for bt_gate.c: the interpreter does the instruction; on at eip in translated code. */
-void *co_interp_quietly(struct bt *b, uint32_t eip, uint32_t arg);
-void *co_go_to(struct bt *b, uint32_t eip);
+/*
+ * Light callouts (bt_gate.c, bt_segment.c): compiled for general registers only, so that nothing of the guest's FPU state has
+ * to be saved, and called by bt_light.S. arg as above; operand: what translated code had in r8. They return where to go on,
+ * having set state.rip to match, or one of LIGHT_*.
+ */
+typedef void *light_fn(struct bt *b, uint32_t eip, uint32_t arg, uint32_t operand);
+light_fn bt_lt_seg_load, bt_lt_int, bt_lt_iret, bt_lt_sysenter, bt_lt_sysexit;
 
 #define BT_RULES 54
 extern const struct backend_rule bt_rules[BT_RULES];

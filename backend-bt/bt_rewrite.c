@@ -174,6 +174,8 @@ static bool pop(struct tr *t)
 			emit_esp_add(t, 4);
 		return true;
 	}
+	if (o->type == ZYDIS_OPERAND_TYPE_REGISTER)
+		return system_pop_sreg(t);
 	if (o->type != ZYDIS_OPERAND_TYPE_MEMORY)
 		return false;
 	/* The destination's address is computed with ESP already incremented. */
@@ -301,6 +303,8 @@ bool rewrite(struct tr *t)
 	case ZYDIS_MNEMONIC_MOV:
 		if (t->d.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && t->d.opcode == 0x8c)
 			return system_mov_from_sreg(t);
+		if (t->d.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && t->d.opcode == 0x8e)
+			return system_mov_to_sreg(t);
 		return mov(t);
 	case ZYDIS_MNEMONIC_PUSH:
 		return push(t);

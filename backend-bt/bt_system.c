@@ -134,6 +134,43 @@ bool system_mov_from_sreg(struct tr *t)
 	return true;
 }
 
+/* DS, ES, FS, GS: as ModRM.reg numbers them; SS brings an interrupt shadow, and is rare. */
+static bool seg_load(struct tr *t, ZydisRegister r, uint32_t arg)
+{
+	if (r != ZYDIS_REGISTER_DS && r != ZYDIS_REGISTER_ES && r != ZYDIS_REGISTER_FS && r != ZYDIS_REGISTER_GS)
+		return false;
+	rewrite_callout(t, TH_SEG_LOAD, t->d.length | (uint32_t)(r - ZYDIS_REGISTER_ES) << SEG_ARG_REG | arg);
+	return true;
+}
+
+bool system_mov_to_sreg(struct tr *t)
+{
+	const ZydisDecodedOperand *src = &t->op[1];
+	struct ea a;
+
+	if (src->type == ZYDIS_OPERAND_TYPE_MEMORY) {
+		if (!operand_ea(t, src, &a))
+			return false;
+		if (ea_rex(&a, H_R8))
+			e1(t, 0x40 | ea_rex(&a, H_R8));
+		e2(t, 0x0f, 0xb7);                  /* movzx r8d, word [a] */
+		emit_modrm(t, H_R8, &a);
+	} else {
+		emit_mov32(t, H_R8, host_reg(t->d.raw.modrm.rm));
+	}
+	return seg_load(t, t->op[0].reg.value, 0);
+}
+
+bool system_pop_sreg(struct tr *t)
+{
+	struct ea top = ea_win(H_ESP, 0);
+
+	if (t->d.operand_width != 32)
+		return false;
+	emit_load(t, H_R8, &top);
+	return seg_load(t, t->op[0].reg.value, SEG_ARG_POP);
+}
+
 /* Ports: the immediate form's port travels in the argument, DX is read by the callout. */
 bool system_in_out(struct tr *t)
 {
