@@ -54,7 +54,7 @@ double calib_measure(void); /* TSC cycles of a fixed dependent loop of about a m
 double tsc_hz(void);        /* TSC cycles a second, measured over 20 ms, once */
 
 /* engine.c: what can run a guest image */
-#define ENGINE_ARGS 32
+#define ENGINE_ARGS 64
 
 struct engine {
 	const char *name;   /* column title: "native", "bt", "pv-trap" ... */
@@ -65,6 +65,7 @@ struct engine {
 struct engine_paths {
 	char ringlab[4096]; /* the binary */
 	char guests[4096];  /* the directory of guest images */
+	char images[4096];   /* the directory of kernels and initial RAM disks that scripts/linux-guest made */
 };
 
 extern const struct engine engines[];
@@ -81,6 +82,15 @@ struct engine_command {
 };
 const char *engine_command(const struct engine *e, const struct engine_paths *p, const char *guest, const char *words,
 	struct engine_command *out);
+
+/* For those that build a command word by word: b->c is filled; words that do not fit are left out, and the run fails. */
+struct command_builder {
+	struct engine_command *c;
+	size_t args, used;
+};
+__attribute__((format(printf, 2, 3)))
+const char *command_add(struct command_builder *b, const char *fmt, ...); /* returns its copy of the word */
+void command_add_words(struct command_builder *b, const char *words);    /* each of a blank-separated list */
 
 /* Options that all benchmarks take. */
 struct bench_options {
@@ -99,3 +109,4 @@ bool list_has(const char *list, const char *name);
 int bench_compute(const struct bench_options *o);
 int bench_nano(const struct bench_options *o);
 int bench_startup(const struct bench_options *o);
+int bench_linux(const struct bench_options *o);

@@ -42,14 +42,8 @@ bool list_has(const char *list, const char *name)
 	return false;
 }
 
-/* Appends a copy of a word to the command; words that do not fit end the list, which fails to run with a message. */
-struct builder {
-	struct engine_command *c;
-	size_t args, used;
-};
-
-__attribute__((format(printf, 2, 3)))
-static const char *command_add(struct builder *b, const char *fmt, ...)
+/* Appends a copy of a word to the command. */
+const char *command_add(struct command_builder *b, const char *fmt, ...)
 {
 	char *at = b->c->store + b->used;
 	size_t room = sizeof(b->c->store) - b->used;
@@ -68,7 +62,7 @@ static const char *command_add(struct builder *b, const char *fmt, ...)
 }
 
 /* Each word of a blank-separated list becomes one argument. */
-static void command_add_words(struct builder *b, const char *words)
+void command_add_words(struct command_builder *b, const char *words)
 {
 	while (*words) {
 		size_t n = strcspn(words, " ");
@@ -84,7 +78,7 @@ static const char *missing(const char *path)
 	return access(path, R_OK) ? "its image was not built" : NULL;
 }
 
-static const char *command_native(struct builder *b, const struct engine_paths *p, const char *guest, const char *words)
+static const char *command_native(struct command_builder *b, const struct engine_paths *p, const char *guest, const char *words)
 {
 	const char *program = command_add(b, "%s/%s-native", p->guests, guest);
 
@@ -92,7 +86,7 @@ static const char *command_native(struct builder *b, const struct engine_paths *
 	return missing(program);
 }
 
-static const char *command_qemu(struct builder *b, const struct engine_paths *p, const char *guest, const char *words)
+static const char *command_qemu(struct command_builder *b, const struct engine_paths *p, const char *guest, const char *words)
 {
 	const char *kernel;
 
@@ -107,7 +101,7 @@ static const char *command_qemu(struct builder *b, const struct engine_paths *p,
 	return missing(kernel);
 }
 
-static const char *command_ringlab(struct builder *b, const struct engine *e, const struct engine_paths *p, const char *guest,
+static const char *command_ringlab(struct command_builder *b, const struct engine *e, const struct engine_paths *p, const char *guest,
 	const char *words)
 {
 	bool pv = !strncmp(e->name, "pv-", 3), xen = !strcmp(e->name, "pv-xen");
@@ -128,7 +122,7 @@ static const char *command_ringlab(struct builder *b, const struct engine *e, co
 const char *engine_command(const struct engine *e, const struct engine_paths *p, const char *guest, const char *words,
 	struct engine_command *out)
 {
-	struct builder b = { .c = out };
+	struct command_builder b = { .c = out };
 
 	if (!strcmp(e->name, "native"))
 		return command_native(&b, p, guest, words);

@@ -1,7 +1,7 @@
 /*
  * main.c - `ringlab-bench`: the benchmarks' command line.
  *
- * Each benchmark is one file: compute.c, nano.c, startup.c. Ratios of one interleaved run are printed, never judged by an
+ * Each benchmark is one file: compute.c, nano.c, startup.c; linux.c has two more. Ratios of one interleaved run are printed, never judged by an
  * exit status; only wrong results (checksums that differ, a guest that fails) give a nonzero one.
  */
 #include <errno.h>
@@ -12,18 +12,20 @@
 #include "bench.h"
 
 static const char help[] =
-	"usage: ringlab-bench compute|nano|startup [OPTION…]\n\n"
+	"usage: ringlab-bench compute|nano|startup|linux [OPTION…]\n\n"
 	"  compute   the compute kernels on each engine against the same object files run natively\n"
 	"  nano      the nano guest's costs on each engine, with the bars they are held to\n"
-	"  startup   from process start to the first guest instruction, and resident memory\n\n"
-	"  --rounds N        interleaved rounds (compute 31, nano 7, startup 21)\n"
+	"  startup   from process start to the first guest instruction, and resident memory\n"
+	"  linux     Debian's i386 kernels against QEMU TCG: boot, in-guest operations, user-space compute, ablations, traps\n\n"
+	"  --rounds N        interleaved rounds (compute 31, nano 7, startup 21, linux 5)\n"
 	"  --reps N          warm repetitions in each process (compute 5)\n"
 	"  --engines LIST    of native,bt,pv-trap,pv-xen,interp,qemu-tcg (default: what can run here)\n"
-	"  --only LIST       kernels or nano cells\n"
+	"  --only LIST       kernels or nano cells; linux: of boot,lat,compute,ablation,traps\n"
 	"  --raw FILE        write every sample, tab-separated\n"
 	"  --thp             allow huge pages (default: off for all children)\n"
 	"  --cpu N           pin children to this CPU (default: the last one)\n"
-	"  --ringlab FILE, --guests DIR    default: beside this program\n";
+	"  --ringlab FILE, --guests DIR    default: beside this program\n"
+	"  --linux DIR       what scripts/linux-guest made (default: where it puts it)\n";
 
 static int usage(const char *what, const char *arg)
 {
@@ -43,6 +45,7 @@ static void paths_default(struct engine_paths *p)
 		*slash = 0;
 	snprintf(p->ringlab, sizeof(p->ringlab), "%s/ringlab", exe);
 	snprintf(p->guests, sizeof(p->guests), "%s/guests", exe);
+	snprintf(p->images, sizeof(p->images), "%s/guests/linux", exe);
 }
 
 static bool parse_count(const char *s, unsigned *out)
@@ -60,13 +63,14 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "rounds", 1, 0, 'r' }, { "reps", 1, 0, 'n' }, { "engines", 1, 0, 'e' }, { "only", 1, 0, 'o' }, { "raw", 1, 0, 'w' },
-		{ "thp", 0, 0, 't' }, { "cpu", 1, 0, 'c' }, { "ringlab", 1, 0, 'R' }, { "guests", 1, 0, 'G' }, { "help", 0, 0, 'h' }, { 0 },
+		{ "thp", 0, 0, 't' }, { "cpu", 1, 0, 'c' }, { "ringlab", 1, 0, 'R' }, { "guests", 1, 0, 'G' }, { "linux", 1, 0, 'L' }, { "help", 0, 0, 'h' }, { 0 },
 	};
 	static const struct {
 		const char *name;
 		int (*run)(const struct bench_options *o);
 		unsigned rounds, reps;
-	} benches[] = { { "compute", bench_compute, 31, 5 }, { "nano", bench_nano, 7, 1 }, { "startup", bench_startup, 21, 1 } };
+	} benches[] = { { "compute", bench_compute, 31, 5 }, { "nano", bench_nano, 7, 1 }, { "startup", bench_startup, 21, 1 },
+		{ "linux", bench_linux, 5, 1 } };
 	struct bench_options o = { .cpu = cpu_choose() };
 	int c;
 
@@ -88,6 +92,7 @@ int main(int argc, char **argv)
 		case 'c': o.cpu = atoi(optarg); break;
 		case 'R': snprintf(o.paths.ringlab, sizeof(o.paths.ringlab), "%s", optarg); break;
 		case 'G': snprintf(o.paths.guests, sizeof(o.paths.guests), "%s", optarg); break;
+		case 'L': snprintf(o.paths.images, sizeof(o.paths.images), "%s", optarg); break;
 		case 'h': fputs(help, stdout); return 0;
 		default: return usage("unknown option", NULL);
 		}

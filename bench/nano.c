@@ -189,6 +189,56 @@ static void bars_print(const struct nano *n)
 		}
 }
 
+/* Cells that bt is held to against QEMU TCG: each at most 1, the geometric mean at most 0.35. */
+static const char *const peer_cells[] = { "syscall-int", "syscall-sysenter", "in", "out", "cr3-write", "call-ret", "page-fault",
+	"divide-error", "pte-invlpg", "cli-sti", "smc-call" };
+
+/* The median over rounds of ours against theirs, within a round; samples of a cell are in the order of rounds. */
+static double peer_ratio(const struct cell *ours, const struct cell *theirs, struct interval *v)
+{
+	struct series ratio = { 0 };
+
+	for (size_t i = 0; i < ours->steady.n && i < theirs->steady.n; i++)
+		if (theirs->steady.v[i] > 0)
+			series_add(&ratio, ours->steady.v[i] / theirs->steady.v[i]);
+	*v = series_median_interval(&ratio);
+	series_free(&ratio);
+	return v->mid;
+}
+
+static const struct column *column_named(const struct nano *n, const char *name)
+{
+	for (size_t i = 0; i < n->cols; i++)
+		if (!strcmp(n->col[i].e->name, name))
+			return &n->col[i];
+	return NULL;
+}
+
+/* The steady state of bt against that of QEMU TCG. */
+static void peer_print(const struct nano *n)
+{
+	const struct column *bt = column_named(n, "bt"), *qemu = column_named(n, "qemu-tcg");
+	double log_sum = 0;
+	unsigned k = 0;
+
+	if (!bt || !qemu || !bt->cells || !qemu->cells)
+		return;
+	printf("\n%-18s %9s %9s  %-24s  bar\n", "steady state", "bt", "qemu-tcg", "ratio [95 %]");
+	for (size_t i = 0; i < sizeof(peer_cells) / sizeof(peer_cells[0]); i++) {
+		const struct cell *ours = cell_find(bt, peer_cells[i]), *theirs = cell_find(qemu, peer_cells[i]);
+		struct interval v;
+
+		if (!ours || !theirs || isnan(peer_ratio(ours, theirs, &v)))
+			continue;
+		printf("%-18s %9.0f %9.0f  %6.3f [%6.3f,%6.3f]   1.00  %s\n", peer_cells[i], series_quantile(&ours->steady, 0.5),
+			series_quantile(&theirs->steady, 0.5), v.mid, v.low, v.high, v.mid <= 1 ? "met" : "NOT MET");
+		log_sum += log(v.mid);
+		k++;
+	}
+	if (k)
+		printf("%-18s %9s %9s  %6.3f %17s   0.35  %s\n", "geometric mean", "", "", exp(log_sum / k), "", exp(log_sum / k) <= 0.35 ? "met" : "NOT MET");
+}
+
 static void nano_free(struct nano *n)
 {
 	for (size_t i = 0; i < n->cols; i++)
@@ -230,6 +280,7 @@ int bench_nano(const struct bench_options *o)
 		}
 	table_print(n);
 	bars_print(n);
+	peer_print(n);
 	nano_free(n);
 	return 0;
 }
