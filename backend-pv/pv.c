@@ -281,6 +281,11 @@ static int pv_start(struct vcpu *v)
 		vm_stop(v->vm, END_CRASH, 0, "a 64-bit image: pv runs 32-bit guests; use vtx");
 		return 0;
 	}
+	if (v->vm->image.kind == IMAGE_LINUX) {
+		vm_stop(v->vm, END_CRASH, 0, "an unmodified Linux cannot run deprivileged: in ring 3 its POPF, PUSHF and segment reads silently "
+			"do the wrong thing; use bt or vtx");
+		return 0;
+	}
 	__asm__ volatile("rdfsbase %0" : "=r"(pv->cpu->host_fs));
 	memcpy(pv->cpu->xsave, v->state.fx, 512);
 	if (xen)

@@ -17,13 +17,17 @@
 #include "core/jail.h"
 #include "core/verify.h"
 
-enum { OPT_BACKEND = 256, OPT_INTERFACE, OPT_MEM, OPT_APPEND, OPT_MODULE, OPT_TIMEOUT, OPT_STATS, OPT_INLINE, OPT_NO_JAIL,
-	OPT_ISOLATION, OPT_CODE_CACHE, OPT_NO_CHAIN, OPT_NO_ADAPT, OPT_NO_TRACES, OPT_ONE_INSN, OPT_IRQCHIP, OPT_VERIFY, OPT_HELP,
+enum { OPT_BACKEND = 256, OPT_INTERFACE, OPT_MEM, OPT_APPEND, OPT_MODULE, OPT_KERNEL, OPT_INITRD, OPT_TIMEOUT, OPT_STATS, OPT_INLINE,
+	OPT_NO_JAIL, OPT_ISOLATION, OPT_CODE_CACHE, OPT_NO_CHAIN, OPT_NO_ADAPT, OPT_NO_TRACES, OPT_ONE_INSN, OPT_IRQCHIP, OPT_VERIFY, OPT_HELP,
 	OPT_TRACE, OPT_TRACE_SIZE, OPT_SYMBOLS, OPT_SYMBOLS_OUT, OPT_TOP, OPT_LISTING, OPT_LISTING_OUT, OPT_PHASE, OPT_GDB };
+
+#define MEM_DEFAULT (64u << 20)
+#define MEM_LINUX (256u << 20)
 
 static const struct option run_options[] = {
 	{ "backend", 1, 0, OPT_BACKEND }, { "interface", 1, 0, OPT_INTERFACE }, { "mem", 1, 0, OPT_MEM },
-	{ "append", 1, 0, OPT_APPEND }, { "module", 1, 0, OPT_MODULE }, { "timeout", 1, 0, OPT_TIMEOUT },
+	{ "append", 1, 0, OPT_APPEND }, { "module", 1, 0, OPT_MODULE }, { "kernel", 1, 0, OPT_KERNEL },
+	{ "initrd", 1, 0, OPT_INITRD }, { "timeout", 1, 0, OPT_TIMEOUT },
 	{ "stats", 1, 0, OPT_STATS }, { "trace", 1, 0, OPT_TRACE },
 	{ "trace-size", 1, 0, OPT_TRACE_SIZE }, { "symbols", 1, 0, OPT_SYMBOLS }, { "symbols-out", 1, 0, OPT_SYMBOLS_OUT },
 	{ "top", 1, 0, OPT_TOP }, { "phase", 1, 0, OPT_PHASE }, { "listing", 1, 0, OPT_LISTING }, { "listing-out", 1, 0, OPT_LISTING_OUT },
@@ -35,15 +39,18 @@ static const struct option run_options[] = {
 };
 
 static const char run_help[] =
-	"usage: ringlab run [OPTION…] GUEST\n\n"
-	"Runs GUEST, a name of `ringlab list` or an ELF file. Its console is standard output; the exit status is the value it\n"
+	"usage: ringlab run [OPTION…] GUEST\n"
+	"       ringlab run [OPTION…] --kernel VMLINUZ [--initrd FILE]\n\n"
+	"Runs GUEST, a name of `ringlab list` or an ELF file, or a Linux kernel. Its console is standard output; the exit status is the value it\n"
 	"writes to the debug-exit port (0xf4), or 220 guest crash, 221 time-out, 222 host failure, 223 bad usage, 224 killed by\n"
 	"the jail, 225 interrupted.\n\n"
 	"  --backend B          vtx, bt, pv, interp (default: vtx on real VT-x or SVM, else bt)\n"
 	"  --interface I        pv: xen, trap (default: xen where the image carries Xen notes)\n"
-	"  --mem M              guest memory, as 64M (default 64M)\n"
+	"  --mem M              guest memory, as 64M (default 64M; for --kernel 256M)\n"
 	"  --append S           the guest's command line\n"
 	"  --module FILE[,ARGS] a Multiboot module; may be repeated\n"
+	"  --kernel FILE        a Linux kernel, as Debian's vmlinuz; with it no GUEST is named\n"
+	"  --initrd FILE        its initial RAM disk\n"
 	"  --timeout S          end the guest after S seconds (default: none)\n"
 	"  --stats FILE         write every counter as JSON (docs/exits.md)\n"
 	"  --trace FILE         write events for Perfetto; the last ones, if there are more than fit\n"
@@ -89,6 +96,8 @@ static int run_option(struct run *r, int c)
 	case OPT_MEM: return option_size("mem", optarg, &r->cfg.mem_size);
 	case OPT_APPEND: r->append = optarg; break;
 	case OPT_MODULE: return add_module(r, optarg);
+	case OPT_KERNEL: r->kernel = optarg; break;
+	case OPT_INITRD: r->req.initrd = optarg; break;
 	case OPT_TIMEOUT:
 		return cli_parse_seconds(optarg, &r->cfg.timeout_ns) ? 0 : cli_usage("run", "--timeout %s: give seconds", optarg);
 	case OPT_STATS: r->stats_path = optarg; break;
@@ -150,9 +159,9 @@ static int run_backend(struct run *r)
 
 int run_parse(struct run *r, int argc, char **argv)
 {
+	bool mem_given = false;
 	int c, status;
 
-	r->cfg.mem_size = 64 << 20;
 	r->cfg.console_in = STDIN_FILENO;
 	r->cfg.console_out = STDOUT_FILENO;
 	while ((c = getopt_long(argc, argv, "", run_options, NULL)) >= 0) {
@@ -162,10 +171,15 @@ int run_parse(struct run *r, int argc, char **argv)
 		}
 		if ((status = run_option(r, c)))
 			return status;
+		mem_given |= c == OPT_MEM;
 	}
-	if (argc - optind != 1)
+	if (r->kernel && argc > optind)
+		return cli_usage("run", "--kernel names the guest already: leave out '%s'", argv[optind]);
+	if (!r->kernel && argc - optind != 1)
 		return cli_usage("run", argc == optind ? "name a guest" : "one guest only");
-	r->guest = argv[optind];
+	r->guest = r->kernel ? r->kernel : argv[optind];
+	if (!mem_given)
+		r->cfg.mem_size = r->kernel ? MEM_LINUX : MEM_DEFAULT;
 	if (!r->cfg.mem_size || r->cfg.mem_size % PAGE_SIZE || r->cfg.mem_size > MEM_MAX)
 		return cli_usage("run", "--mem must be a multiple of 4096, at least 4096, and at most %lluM", MEM_MAX >> 20);
 	return run_backend(r);
@@ -173,12 +187,15 @@ int run_parse(struct run *r, int argc, char **argv)
 
 int run_open(struct run *r, struct guest_list *guests)
 {
-	const char *append;
+	const char *append = NULL;
 
 	guests_read(guests);
-	if (guests_resolve(guests, r->guest, r->cfg.ops, r->cfg.interface, r->path, sizeof(r->path), &append))
+	if (r->kernel)
+		snprintf(r->path, sizeof(r->path), "%s", r->kernel);
+	else if (guests_resolve(guests, r->guest, r->cfg.ops, r->cfg.interface, r->path, sizeof(r->path), &append))
 		return STATUS_USAGE;
 	r->req.path = r->path;
+	r->req.bzimage = r->kernel != NULL;
 	r->req.append = r->append ? r->append : append;
 	if (r->stats_path) {
 		r->stats = fopen(r->stats_path, "we");

@@ -11,7 +11,7 @@ struct run {
 	struct vm_config cfg;
 	struct see see;      /* --trace, --top, --listing */
 	struct load_request req;
-	const char *guest, *backend, *append, *stats_path, *gdb;
+	const char *guest, *kernel, *backend, *append, *stats_path, *gdb;
 	bool no_jail, verify_vmm;
 	char engine[64], path[700];
 	FILE *stats;

@@ -3,7 +3,8 @@
  *
  * Called by vm_load. The file is hostile until proven otherwise: each size and offset in it is checked against the
  * file and against guest RAM before it is used, and each refusal is a sentence. Guest RAM is taken to be fresh, that
- * is, zero: .bss costs nothing here. Read next: loader_elf.c, then loader_multiboot.c or loader_xen.c.
+ * is, zero: .bss costs nothing here. Read next: loader_elf.c, then loader_multiboot.c, loader_linux.c or
+ * loader_xen.c.
  */
 #include "core/loader.h"
 #include <errno.h>
@@ -172,8 +173,6 @@ static int refuse_unknown(struct loading *l)
 	const uint8_t *f = l->img->file;
 	size_t n = l->img->file_size;
 
-	if (n >= 0x206 && !memcmp(f + 0x202, "HdrS", 4))
-		return load_refuse(l, "this is a Linux bzImage, not an ELF file or a Multiboot image");
 	if (n >= 2 && f[0] == 0x1f && f[1] == 0x8b)
 		return load_refuse(l, "this is compressed by gzip: unpack it first");
 	return load_refuse(l, "this is not an ELF file, and its first 8 KiB hold no Multiboot header: build it with gcc -m32 "
@@ -235,6 +234,10 @@ static int place_image(struct loading *l)
 	Elf *elf;
 	int err;
 
+	if (l->req->bzimage || linux_is_bzimage(img->file, img->file_size))
+		return linux_load(l);
+	if (l->req->initrd)
+		return load_refuse(l, "an initial RAM disk is for a Linux bzImage, and this is none: leave out --initrd");
 	if (img->file_size < SELFMAG || memcmp(img->file, ELFMAG, SELFMAG))
 		return header < 0 ? refuse_unknown(l) : multiboot_load(l, NULL, header);
 	elf_version(EV_CURRENT);

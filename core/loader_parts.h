@@ -61,5 +61,9 @@ int multiboot_load(struct loading *l, Elf *elf, int64_t header);
 int multiboot_info(struct loading *l, Elf *elf, gpa_t *info);
 #define MULTIBOOT_BOOT_MAGIC 0x2badb002u
 
+/* loader_linux.c: is it a bzImage; and loads it. */
+bool linux_is_bzimage(const uint8_t *file, size_t size);
+int linux_load(struct loading *l);
+
 /* loader_long.c: page tables, GDT and state for a 64-bit image. */
 int long_mode_enter(struct loading *l, uint64_t entry);

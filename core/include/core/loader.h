@@ -1,7 +1,7 @@
 /*
  * loader.h - puts a guest image into guest memory and says how to enter it.
  *
- * ELF by libelf: 32-bit with a Multiboot 1 header (info structure, memory map, command line, modules), plain 32-bit
+ * A Linux bzImage by its 32-bit boot protocol; and ELF by libelf: 32-bit with a Multiboot 1 header (info structure, memory map, command line, modules), plain 32-bit
  * (flat protected mode at e_entry), 32-bit with Xen notes (described in struct image for the pv builder, nothing is
  * placed), and 64-bit (identity page tables of 2 MiB pages, long mode at e_entry). Every malformed file is refused
  * with a sentence; nothing is read or written outside the file and guest RAM.
@@ -10,7 +10,7 @@
 #include "core/cpu.h"
 #include "core/mem.h"
 
-enum image_kind { IMAGE_NONE, IMAGE_ELF32, IMAGE_MULTIBOOT, IMAGE_XEN, IMAGE_ELF64 };
+enum image_kind { IMAGE_NONE, IMAGE_ELF32, IMAGE_MULTIBOOT, IMAGE_XEN, IMAGE_ELF64, IMAGE_LINUX };
 
 /* The ELF notes of a Xen guest (xen/elfnote.h), where present. */
 struct xen_notes {
@@ -52,6 +52,8 @@ struct load_request {
 	const char *append; /* command line, may be NULL */
 	struct load_module module[LOAD_MODULES];
 	unsigned modules;
+	const char *initrd; /* a Linux kernel's initial RAM disk; NULL for none */
+	bool bzimage;       /* nothing but a Linux kernel will do */
 	bool xen_ok; /* the backend can build a Xen domain: an image with Xen notes stays unplaced */
 };
 
@@ -59,7 +61,7 @@ struct load_request {
  * Reads req->path into *img, and unless it is a Xen image for a builder, places it in m, which must be fresh (zero:
  * .bss is not cleared again), and sets *s to the entry state. 0, or -errno with a sentence (what, where, what to do)
  * in why[n]. The command line that the guest sees is "NAME APPEND", NAME being the image's file name without directory;
- * modules likewise.
+ * modules likewise. A Linux kernel gets append alone.
  */
 int loader_load(const struct load_request *req, struct mem *m, struct image *img, struct cpu_state *s, char *why, size_t n);
 void loader_free(struct image *img);
