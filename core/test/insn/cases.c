@@ -126,6 +126,8 @@ void case_test(const struct it_case *c, struct itest *t)
 	t->sel[S_FS] = c->fs;
 	t->sel[S_GS] = c->gs;
 	t->image_seed = c->image_seed;
+	t->system = c->system;
+	t->machine = c->machine;
 	fx_default(t->fx);
 	case_patches(c, t);
 	case_boundaries(t);

@@ -78,7 +78,7 @@ unsigned compare(const struct itest *t, const struct iresult *a, const struct ir
 		return 0;
 	if (a->vector != b->vector)
 		d |= DIFF_VECTOR;
-	if ((a->error ^ b->error) & ~(a->vector == VEC_PF ? PFEC_I : 0u))
+	if ((a->error ^ b->error) & ~(a->vector == VEC_PF && !t->system ? PFEC_I : 0u))
 		d |= DIFF_ERROR;
 	if (a->vector == VEC_PF && a->cr2 != b->cr2)
 		d |= DIFF_CR2;
@@ -97,6 +97,8 @@ unsigned compare(const struct itest *t, const struct iresult *a, const struct ir
 		d |= DIFF_FX;
 	if (a->mem_hash != b->mem_hash)
 		d |= DIFF_MEM;
+	if (memcmp(a->pte, b->pte, sizeof(a->pte)))
+		d |= DIFF_PTE;
 	return d;
 }
 

@@ -19,6 +19,9 @@
 #define P_PD 0x1000u
 #define P_PT 0x2000u /* up to 8 page tables */
 #define P_SUPER 0x10000u
+#define P_PAE 0x18000u /* the same in PAE form: 4 pointers, then 2 directories, then tables */
+#define P_PAE_PD (P_PAE + 0x1000u)
+#define P_PAE_PT (P_PAE + 0x3000u)
 #define P_IMAGE 0x20000u
 #define P_CODE 0x40000u
 
@@ -33,9 +36,10 @@
 struct engine {
 	struct vm *vm;
 	struct it_image image;
-	bool seen, spoiled; /* code copied in whole; a ring-0 test has run */
+	bool seen, spoiled; /* code copied in whole; a test that may have changed tables has run */
 	unsigned repeat;
-	unsigned tables; /* page tables in use */
+	unsigned tables, pae_tables; /* page tables in use */
+	uint32_t pte[2][IT_PAGES]; /* where the entries of IT_PAGES are, 2-level and PAE */
 	uint8_t *kept;   /* the supervisor pages and page tables as built: ring-0 tests may change them */
 };
 
@@ -44,15 +48,39 @@ static uint32_t *ram32(struct engine *e, uint32_t pa)
 	return (uint32_t *)(e->vm->mem.host + pa);
 }
 
+/* In PAE form; the test pages lie in the first and the last GiB. Returns where the entry is. */
+static uint32_t map_pae(struct engine *e, uint32_t linear, uint32_t pa, uint32_t bits)
+{
+	uint32_t pd = P_PAE_PD + (linear >> 30 ? PAGE_SIZE : 0), *pde = ram32(e, pd) + (linear >> 21 & 511) * 2;
+
+	ram32(e, P_PAE)[(linear >> 30) * 2] = pd | 1;
+	if (!*pde)
+		*pde = (P_PAE_PT + e->pae_tables++ * PAGE_SIZE) | 0x67;
+	pa |= bits;
+	ram32(e, *pde & ~0xfffu)[(linear >> 12 & 511) * 2] = pa;
+	return (*pde & ~0xfffu) + (linear >> 12 & 511) * 8;
+}
+
+static void map_page(struct engine *e, uint32_t linear, uint32_t pa, uint32_t bits)
+{
+	uint32_t *pde = ram32(e, P_PD) + (linear >> 22), pae = map_pae(e, linear, pa, bits), at;
+
+	if (!*pde)
+		*pde = (P_PT + e->tables++ * PAGE_SIZE) | 0x67; /* A, D where it has one, U, W, P */
+	at = (*pde & ~0xfffu) + (linear >> 12 & 0x3ff) * 4;
+	*ram32(e, at) = pa | bits;
+	if (pa - P_IMAGE < IT_IMAGE_SIZE || pa == P_CODE) {
+		unsigned page = pa == P_CODE ? IT_PAGES - 1 : (pa - P_IMAGE) / PAGE_SIZE;
+
+		e->pte[0][page] = at;
+		e->pte[1][page] = pae;
+	}
+}
+
 static void map_pages(struct engine *e, uint32_t linear, uint32_t pa, uint32_t pages, uint32_t bits)
 {
-	for (uint32_t i = 0; i < pages; i++, linear += PAGE_SIZE, pa += PAGE_SIZE) {
-		uint32_t *pde = ram32(e, P_PD) + (linear >> 22);
-
-		if (!*pde)
-			*pde = (P_PT + e->tables++ * PAGE_SIZE) | 0x67; /* A, D where it has one, U, W, P */
-		ram32(e, *pde & ~0xfffu)[linear >> 12 & 0x3ff] = pa | bits;
-	}
+	for (uint32_t i = 0; i < pages; i++, linear += PAGE_SIZE, pa += PAGE_SIZE)
+		map_page(e, linear, pa, bits);
 }
 
 static void build_pages(struct engine *e)
@@ -64,6 +92,7 @@ static void build_pages(struct engine *e)
 	}
 	map_pages(e, IT_CODE, P_CODE, IT_CODE_PAGES, 0x65);
 	map_pages(e, IT_SUPER, P_SUPER, IT_SUPER_PAGES, 0x63);
+	map_pages(e, IT_TABLES, 0, IT_TABLES_PAGES, 0x63);
 }
 
 static void set_gdt(struct engine *e, unsigned index, uint64_t d)
@@ -86,8 +115,8 @@ static void build_descriptors(struct engine *e)
 	set_gdt(e, 6, 0x00affb000000ffff);
 	set_gdt(e, 15, 0x0040f50000000000); /* Linux keeps the CPU's number in the limit */
 	set_gdt(e, 8, system_descriptor(IT_SUPER + S_TSS, 0x67, 0xb));
-	set_gdt(e, 10, system_descriptor(IT_SUPER + S_LDT, LDT_SEGS * 8 - 1, 0x2));
-	for (unsigned i = 0; i < LDT_SEGS; i++) {
+	set_gdt(e, 10, system_descriptor(IT_SUPER + S_LDT, LDT_ALL * 8 - 1, 0x2));
+	for (unsigned i = 0; i < LDT_ALL; i++) {
 		uint64_t d = segdef_descriptor(&it_ldt[i]);
 
 		memcpy(e->vm->mem.host + P_SUPER + S_LDT + i * 8, &d, 8);
@@ -147,6 +176,13 @@ static void test_state(struct engine *e, const struct itest *t)
 	struct cpu_state *s = &e->vm->vcpu.state;
 
 	base_state(e, s);
+	if (t->machine.no_wp)
+		s->cr0 &= ~(uint64_t)CR0_WP;
+	if (t->machine.paging) {
+		s->cr3 = P_PAE;
+		s->cr4 |= CR4_PAE;
+		s->efer = t->machine.paging == IT_PAE_NX ? EFER_NX : 0;
+	}
 	for (unsigned i = 0; i < 8; i++)
 		s->gpr[i] = t->gpr[i];
 	s->rip = t->eip;
@@ -195,7 +231,7 @@ static void restore_tables(struct engine *e)
 	if (!e->spoiled)
 		return;
 	e->spoiled = false;
-	for (uint32_t pa = P_PD; pa < P_SUPER + IT_SUPER_PAGES * PAGE_SIZE; pa += PAGE_SIZE) {
+	for (uint32_t pa = 0; pa < P_IMAGE; pa += PAGE_SIZE) {
 		if (pa >= P_SUPER + S_STACK_TOP - PAGE_SIZE && pa < P_SUPER + S_STACK_TOP)
 			continue; /* the ring-0 stack */
 		if (!memcmp(ram + pa, e->kept + pa, PAGE_SIZE))
@@ -306,6 +342,21 @@ static void engine_result(struct engine *e, const struct itest *t, const struct 
 	}
 }
 
+/* Page-table entries that are not the usual. */
+static void odd_pages(struct engine *e, const struct itest *t)
+{
+	for (unsigned i = 0; i < t->machine.odds; i++) {
+		const struct it_odd *o = &t->machine.odd[i];
+		uint32_t at = e->pte[t->machine.paging != IT_TWO_LEVEL][o->page], *p = ram32(e, at);
+
+		p[0] = (p[0] & ~(uint32_t)o->clear) | o->set;
+		if (t->machine.paging != IT_TWO_LEVEL && o->nx)
+			p[1] |= 0x80000000u; /* without EFER.NX a reserved bit */
+		vm_mem_written(e->vm, GPA(at), 8);
+		e->spoiled = true;
+	}
+}
+
 static void engine_once(struct engine *e, const struct itest *t, struct iresult *r)
 {
 	uint8_t *image = e->vm->mem.host + P_IMAGE;
@@ -313,11 +364,12 @@ static void engine_once(struct engine *e, const struct itest *t, struct iresult 
 
 	memset(r, 0, sizeof(*r));
 	restore_tables(e);
-	e->spoiled = !t->cpl;
+	e->spoiled = !t->cpl || t->system;
 	image_seed(&e->image, t->image_seed);
 	memcpy(image, e->image.byte, IT_IMAGE_SIZE);
 	image_patch(image, t);
 	vm_mem_written(e->vm, GPA(P_IMAGE), IT_IMAGE_SIZE);
+	odd_pages(e, t);
 	test_state(e, t);
 	if (e->vm->ops->push(&e->vm->vcpu, REGS_ALL)) {
 		r->kind = IT_CRASH;
@@ -328,6 +380,8 @@ static void engine_once(struct engine *e, const struct itest *t, struct iresult 
 	e->vm->ops->pull(&e->vm->vcpu, REGS_ALL);
 	engine_result(e, t, &x, r);
 	r->mem_hash = image_hash(image, t);
+	for (unsigned i = 0; t->system && i < IT_PAGES; i++)
+		r->pte[i] = *ram32(e, e->pte[t->machine.paging != IT_TWO_LEVEL][i]);
 }
 
 /* Again, with the code known: chained, and retranslated where it faulted. */

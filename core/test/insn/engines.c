@@ -38,6 +38,7 @@ bool engines_find(const char *name, struct it_exec *oracle, struct it_exec *engi
 
 void engines_random(struct it_runner *run, struct it_rng *r, uint64_t count, unsigned features)
 {
+	struct it_machine machine = { 0 };
 	uint32_t seed = 0;
 
 	while (runner_report(run)->insns < count) {
@@ -46,7 +47,10 @@ void engines_random(struct it_runner *run, struct it_rng *r, uint64_t count, uns
 
 		if (!slot)
 			seed = (uint32_t)rng_next(r) | 1;
+		if (!slot && (features & GEN_SYSTEM))
+			system_machine(r, &machine); /* changing it costs an engine all that it knows: once for each batch */
 		t->image_seed = seed;
+		t->machine = machine;
 		gen_random(r, t, slot, features);
 	}
 	runner_flush(run);

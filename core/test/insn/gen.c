@@ -147,6 +147,8 @@ static bool append(struct gen *g)
 	struct itest *t = g->t;
 	struct draw d;
 
+	if ((g->features & GEN_SYSTEM) && !t->cpl && rng_chance(g->r, 15) && system_append(g))
+		return true;
 	for (unsigned tries = 0; tries < 200; tries++) {
 		struct itest keep;
 		uint32_t pinned = g->pinned;
@@ -283,10 +285,12 @@ void gen_random(struct it_rng *r, struct itest *t, unsigned slot, unsigned featu
 	struct gen g = { .r = r, .t = t, .features = features };
 	unsigned want = lengths[rng_below(r, sizeof(lengths))];
 	uint32_t image = t->image_seed;
+	struct it_machine machine = t->machine;
 
 	ZydisDecoderInit(&g.decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
 	memset(t, 0, sizeof(*t));
 	t->image_seed = image;
+	t->machine = machine;
 	gen_state(r, t, features);
 	if ((features & GEN_SMC) && rng_chance(r, 5) && gen_smc(r, &g, want))
 		return;
@@ -295,6 +299,7 @@ void gen_random(struct it_rng *r, struct itest *t, unsigned slot, unsigned featu
 	memset(g.branch, 0, sizeof(g.branch));
 	g.stack_used = false;
 	t->image_seed = image;
+	t->machine = machine;
 	gen_state(r, t, features);
 	t->eip = place(r, slot, 24);
 	while (t->insns < want && append(&g))
@@ -304,6 +309,7 @@ void gen_random(struct it_rng *r, struct itest *t, unsigned slot, unsigned featu
 		cut(t);
 		link_branches(&g);
 	}
+	t->machine.odds = itest_analyse(t) ? t->machine.odds : 0;
 	if (!itest_analyse(t)) /* one instruction, whose result is open: try another */
 		gen_random(r, t, slot, features);
 }

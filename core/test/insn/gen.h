@@ -26,6 +26,11 @@ struct draw {
 	uint8_t b[24];
 };
 
+/* gen_system.c: with GEN_SYSTEM. One test's odd pages and flags; an instruction or two of ring 0's; a selector. */
+void system_state(struct it_rng *r, struct itest *t);
+bool system_append(struct gen *g);
+uint16_t system_selector(struct it_rng *r);
+
 /* gen_operands.c */
 /* The general register that reg is part of, or -1. */
 int operand_gpr(ZydisRegister reg);

@@ -112,6 +112,8 @@ static uint16_t random_selector(struct gen *g)
 		SEL_LDT(LDT_SMALL), SEL_LDT(LDT_RO), SEL_LDT(LDT_DOWN), SEL_LDT(LDT_ABSENT), SEL_LDT(LDT_XONLY), SEL_LDT(LDT_CONFORMING),
 		SEL_LDT(LDT_SEGS), 0x17, 0xff, 0xfff8, 0x0b, 0x18 };
 
+	if ((g->features & GEN_SYSTEM) && rng_chance(g->r, 20))
+		return system_selector(g->r);
 	return sels[rng_below(g->r, ARRAY_LEN(sels))];
 }
 

@@ -174,6 +174,8 @@ void gen_state(struct it_rng *r, struct itest *t, unsigned features)
 		t->sel[S_FS] = SEL_LDT(LDT_FS);
 	if (rng_chance(r, 1))
 		t->eflags |= FL_TF;
+	if (features & GEN_SYSTEM)
+		system_state(r, t);
 	fx_default(t->fx);
 	if (features & GEN_FPU)
 		gen_fx(r, t->fx);

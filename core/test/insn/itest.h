@@ -30,6 +30,20 @@ struct it_ignore {
 	uint32_t at, len;
 };
 
+/*
+ * The machine around a test, for tests that compare two engines: paging mode, CR0.WP, and page-table entries that are not as
+ * layout.h says. All zero is what the native side has.
+ */
+enum it_paging { IT_TWO_LEVEL, IT_PAE, IT_PAE_NX, IT_PAGINGS };
+#define IT_PAGES 7u /* whose entries can be odd: the image's pages in its order, and the first page of code */
+#define IT_ODD 3u   /* so many of them at most */
+struct it_machine {
+	uint8_t paging;
+	bool no_wp;
+	uint8_t odds;
+	struct it_odd { uint8_t page, clear, set, nx; } odd[IT_ODD]; /* bits of the entry's low byte */
+};
+
 struct itest {
 	uint32_t gpr[8], eip, eflags;
 	uint16_t sel[6];     /* by enum sreg: ES CS SS DS FS GS */
@@ -42,6 +56,8 @@ struct itest {
 	bool host_dependent; /* reads what only the host or only the model has: not run natively */
 	bool pushes_segment; /* a 32-bit PUSH of a segment register is among them */
 	bool calls_data;     /* an indirect call is among them: its target may be data, which runs and returns */
+	bool system;         /* for engines only: machine says what is around it */
+	struct it_machine machine;
 	bool expect_ud;      /* the CPU model lacks the first instruction, whatever the host has */
 	uint32_t image_seed; /* 0: all zero */
 	struct it_patch patch[IT_PATCHES];
@@ -67,6 +83,7 @@ struct iresult {
 	uint32_t gpr[8], eip, eflags;
 	uint16_t sel[6];
 	uint64_t mem_hash;   /* of the writable memory, ignored ranges zeroed */
+	uint32_t pte[IT_PAGES]; /* with itest.system: the entries' low halves at the end */
 	char why[96];
 	uint8_t fx[288];     /* the FXSAVE image up to XMM7 */
 };
@@ -118,7 +135,7 @@ void worker_stop(struct it_worker *w);
 /* Differences: bits of the value compare() returns. */
 enum it_diff {
 	DIFF_KIND = 1, DIFF_VECTOR = 2, DIFF_ERROR = 4, DIFF_CR2 = 8, DIFF_EIP = 16, DIFF_GPR = 32, DIFF_FLAGS = 64,
-	DIFF_SEL = 128, DIFF_FX = 256, DIFF_MEM = 512,
+	DIFF_SEL = 128, DIFF_FX = 256, DIFF_MEM = 512, DIFF_PTE = 1024,
 };
 /* Why the two may differ here, by the manual; NULL when they may not. A test of which this is true is not compared. */
 const char *compare_open(const struct itest *t, const struct iresult *a, const struct iresult *b, unsigned diff);
@@ -154,9 +171,11 @@ static inline bool rng_chance(struct it_rng *r, uint32_t percent)
 #define GEN_FPU     2u
 #define GEN_RING0   4u  /* CPL 0: for comparing engines */
 #define GEN_SMC     8u  /* now and then code in a writable page, which writes into itself */
+#define GEN_SYSTEM 16u  /* engines only: other paging modes, odd pages, 16-bit segments, alignment checks, page-table changes */
 #define GEN_ALL     (GEN_SEGS | GEN_FPU | GEN_SMC)
 void gen_state(struct it_rng *r, struct itest *t, unsigned features);
 void gen_random(struct it_rng *r, struct itest *t, unsigned slot, unsigned features);
+void system_machine(struct it_rng *r, struct it_machine *m); /* gen_system.c */
 /* Recomputes off[], undef[] and ignore[] from code; false when it does not decode. */
 bool itest_analyse(struct itest *t);
 
@@ -195,6 +214,8 @@ struct it_case {
 	uint16_t fs, gs, ds, es, ss; /* 0: null for FS and GS, flat for the others */
 	bool ring0;       /* CPL 0: engines only */
 	uint32_t image_seed;
+	bool system;
+	struct it_machine machine;
 	const char *fx;   /* "offset:hex ..." over the default image, decimal offsets */
 	const char *mem;  /* "address:hex ..." hexadecimal addresses */
 };

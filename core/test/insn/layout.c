@@ -15,7 +15,7 @@ const struct it_region it_regions[IT_REGIONS] = {
 };
 
 /* Bases lie below the pages, so that no access there wraps around at offset 0. Types: SDM vol. 3, table 3-1; bit 0, accessed, is always set by Linux's modify_ldt. */
-const struct it_segdef it_ldt[LDT_SEGS] = {
+const struct it_segdef it_ldt[LDT_ALL] = {
 	[LDT_FS] = { IT_DATA - 0x20, 0xfffff, 0x3, true, true, true },
 	[LDT_GS] = { IT_STACK - 0x20, 0xfffff, 0x3, true, true, true },
 	[LDT_SMALL] = { IT_DATA, 0x10ff, 0x3, true, false, true },
@@ -23,6 +23,9 @@ const struct it_segdef it_ldt[LDT_SEGS] = {
 	[LDT_DOWN] = { IT_DATA, 0x0fff, 0x7, true, false, true },
 	[LDT_ABSENT] = { IT_DATA, 0xfffff, 0x3, true, true, false },
 	[LDT_XONLY] = { 0, 0xfffff, 0x9, true, true, true },
+	[LDT_CODE16] = { IT_CODE, 0xffff, 0xb, false, false, true },
+	[LDT_STACK16] = { IT_STACK - 0x20, 0xffff, 0x3, false, false, true },
+	[LDT_SHORT] = { IT_STACK - 0x20, 0x83f, 0x3, true, false, true },
 	[LDT_CONFORMING] = { 0, 0xfffff, 0xf, true, true, false }, /* modify_ldt allows it only when not present */
 };
 

@@ -26,6 +26,9 @@
 #define IT_TOP 0xfffff000u
 #define IT_SUPER 0xc0000000u
 #define IT_SUPER_PAGES 8u
+/* Engines only: the guest-physical pages that hold the page tables (and all below them), for ring 0 to change. */
+#define IT_TABLES (IT_SUPER + 0x10000u)
+#define IT_TABLES_PAGES 32u
 
 /* The memory image: writable pages first. */
 #define IT_RW_PAGES 5u
@@ -66,9 +69,11 @@ struct it_segdef {
 	bool big, pages, present;
 };
 /* LDT entries; selector (index << 3) | 7. */
-enum { LDT_FS, LDT_GS, LDT_SMALL, LDT_RO, LDT_DOWN, LDT_ABSENT, LDT_XONLY, LDT_CONFORMING, LDT_SEGS };
+enum { LDT_FS, LDT_GS, LDT_SMALL, LDT_RO, LDT_DOWN, LDT_ABSENT, LDT_XONLY, LDT_CONFORMING, LDT_SEGS,
+	/* Engines only: 16-bit code and stack, a stack that grows into a limit. */
+	LDT_CODE16 = LDT_SEGS, LDT_STACK16, LDT_SHORT, LDT_ALL };
 #define SEL_LDT(i) (uint16_t)(((i) << 3) | 7)
-extern const struct it_segdef it_ldt[LDT_SEGS];
+extern const struct it_segdef it_ldt[LDT_ALL];
 /* The GDT's eight bytes for selector sel >> 3, as the host has them for user mode. */
 #define IT_GDT_ENTRIES 16u
 uint64_t segdef_descriptor(const struct it_segdef *d);

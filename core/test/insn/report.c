@@ -52,7 +52,7 @@ static void print_fx(FILE *f, const char *what, unsigned o, unsigned n, const st
 void report_difference(FILE *f, const struct itest *t, const struct iresult *a, const struct iresult *b,
 	const char *a_name, const char *b_name, unsigned diff)
 {
-	static const char *const names[] = { "end", "vector", "error", "cr2", "eip", "registers", "flags", "selectors", "fpu", "memory" };
+	static const char *const names[] = { "end", "vector", "error", "cr2", "eip", "registers", "flags", "selectors", "fpu", "memory", "page tables" };
 
 	fprintf(f, "\n%s and %s differ:", t->expect_ud ? "the CPU model" : a_name, b_name);
 	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
@@ -62,6 +62,9 @@ void report_difference(FILE *f, const struct itest *t, const struct iresult *a, 
 	print_end(f, t->expect_ud ? "model" : a_name, a);
 	print_end(f, b_name, b);
 	print_registers(f, t, a, b);
+	for (unsigned i = 0; i < IT_PAGES; i++)
+		if (a->pte[i] != b->pte[i])
+			fprintf(f, "  entry of page %u: %08x | %08x\n", i, a->pte[i], b->pte[i]);
 	print_fx(f, "fcw", 0, 2, t, a, b);
 	print_fx(f, "fsw", 2, 2, t, a, b);
 	print_fx(f, "ftw", 4, 1, t, a, b);
@@ -97,6 +100,14 @@ void report_case(FILE *f, const struct itest *t)
 		t->cpl ? "" : " .ring0 = true,");
 	if (t->cpl && (t->sel[S_DS] != SEL_DATA || t->sel[S_ES] != SEL_DATA || t->sel[S_SS] != SEL_DATA))
 		fprintf(f, " .ds = %#x, .es = %#x, .ss = %#x,", t->sel[S_DS], t->sel[S_ES], t->sel[S_SS]);
+	if (t->system) {
+		fprintf(f, "\n    .system = true, .machine = { .paging = %u, .no_wp = %d, .odds = %u, .odd = {", t->machine.paging, t->machine.no_wp,
+			t->machine.odds);
+		for (unsigned i = 0; i < t->machine.odds; i++)
+			fprintf(f, " { %u, %#x, %#x, %u },", t->machine.odd[i].page, t->machine.odd[i].clear, t->machine.odd[i].set,
+				t->machine.odd[i].nx);
+		fprintf(f, " } },");
+	}
 	for (unsigned o = 0; o < 288; o += 8) {
 		if (memcmp(t->fx + o, def + o, 8)) {
 			fprintf(f, "%s%u:", fx ? " " : "\n    .fx = \"", o);

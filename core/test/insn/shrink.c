@@ -123,6 +123,27 @@ static void simplify_fx(struct it_runner *r, struct itest *t, unsigned want)
 	}
 }
 
+/* The machine: ordinary pages, WP, 2-level paging. */
+static bool simplify_machine(struct it_runner *r, struct itest *t, unsigned want)
+{
+	bool any = false;
+	struct itest s;
+
+	for (int i = t->machine.odds - 1; i >= 0; i--) {
+		s = *t;
+		memmove(&s.machine.odd[i], &s.machine.odd[i + 1], (size_t)(s.machine.odds - i - 1) * sizeof(s.machine.odd[0]));
+		s.machine.odds--;
+		any |= try_keep(r, t, &s, want);
+	}
+	s = *t;
+	s.machine.no_wp = false;
+	any |= t->machine.no_wp && try_keep(r, t, &s, want);
+	s = *t;
+	s.machine.paging = IT_TWO_LEVEL;
+	any |= t->machine.paging && try_keep(r, t, &s, want);
+	return any;
+}
+
 void shrink(struct it_runner *r, struct itest *t)
 {
 	unsigned want = runner_one(r, t, NULL, NULL);
@@ -139,6 +160,7 @@ void shrink(struct it_runner *r, struct itest *t)
 
 		any |= simplify_registers(r, t, want);
 		any |= simplify_rest(r, t, want);
+		any |= t->system && simplify_machine(r, t, want);
 		if (!any)
 			break;
 	}
