@@ -36,6 +36,15 @@ NESTED_PACKAGES=(
 	"python3 /usr/bin/python3"
 )
 
+# For the Linux guests: their packages come by apt and are unpacked, never installed.
+LINUX_PACKAGES=(
+	"apt /usr/bin/apt-get"
+	"dpkg /usr/bin/dpkg-deb"
+	"cpio /usr/bin/cpio"
+	"gcc-multilib /usr/lib/gcc/x86_64-linux-gnu/*/32/libgcc.a"
+	"libc6-dev-i386 /usr/lib32/libc.a"
+)
+
 # Tests run the guests under QEMU too, where it is.
 TEST_PACKAGES=(
 	"qemu-system-x86 /usr/bin/qemu-system-i386"
