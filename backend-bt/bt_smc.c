@@ -124,7 +124,7 @@ next:
 		memcpy(p->snap + at, &new, size);
 	}
 	if (changed)
-		stat_count(&b->v->stats, EV_PT_WRITE, b->v->interp.mech);
+		stat_count_at(&b->v->stats, EV_PT_WRITE, b->v->interp.mech, GVA(b->v->state.rip));
 }
 
 /* The interpreter wrote guest RAM. */
@@ -137,7 +137,7 @@ void smc_phys_write(void *ctx, gpa_t gpa, unsigned len)
 	if (!(p->flags & PG_PROTECTED))
 		return;
 	if ((p->flags & PG_CODE) && p->blocks) {
-		stat_count(&b->v->stats, EV_SMC, b->v->interp.mech);
+		stat_count_at(&b->v->stats, EV_SMC, b->v->interp.mech, GVA(b->v->state.rip));
 		block_kill_range(b, pfn, off, len);
 	}
 	if (p->snap)

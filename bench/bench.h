@@ -41,6 +41,7 @@ struct child_run {
 	int status;          /* exit status; 128 + signal; -1 when it was stopped for time */
 	uint64_t tsc_start, tsc_end; /* around fork and wait */
 	double seconds;
+	double cpu_seconds;  /* user and system time, of its children too */
 	long max_rss_kib;
 	long preempted;      /* involuntary context switches */
 	char error[256];     /* the last line of its standard error */

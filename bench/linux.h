@@ -22,6 +22,7 @@ struct linux_guest {
 
 	/* results */
 	double ready_s, kernel_s; /* from before fork, and from the kernel's first line, to init's; NAN when not reached */
+	double cpu_s; /* CPU time that it took of the host, which others' load disturbs less */
 	char why[400];
 };
 

@@ -154,6 +154,7 @@ int child_run(struct child_run *c)
 		;
 	c->tsc_end = __rdtsc();
 	c->seconds = seconds_now() - t0;
+	c->cpu_seconds = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + 1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 	c->max_rss_kib = usage.ru_maxrss;
 	c->preempted = usage.ru_nivcsw;
 	c->status = killed ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

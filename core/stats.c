@@ -93,6 +93,15 @@ void stat_sample(struct stats *s, enum event_kind k, enum event_mech m, gva_t ei
 		attrib_add(s->attrib, k, m, eip, t0, t1);
 }
 
+void stat_count_at(struct stats *s, enum event_kind k, enum event_mech m, gva_t eip)
+{
+	s->cell[k][m].count++;
+	if (s->attrib) {
+		uint64_t now = __rdtsc();
+		attrib_add(s->attrib, k, m, eip, now, now);
+	}
+}
+
 void stat_hw(struct stats *s, enum event_kind k, uint32_t reason, const char *reason_name, enum event_handler by,
 	uint64_t n, uint64_t cycles)
 {

@@ -85,6 +85,9 @@ static inline void stat_count(struct stats *s, enum event_kind k, enum event_mec
 	s->cell[k][m].count++;
 }
 
+/* Counts without timing what the instruction at eip caused, so that --top can name it. */
+void stat_count_at(struct stats *s, enum event_kind k, enum event_mech m, gva_t eip);
+
 /* Adds n events of a hardware reason; cycles 0 means not measured. */
 void stat_hw(struct stats *s, enum event_kind k, uint32_t reason, const char *reason_name, enum event_handler by,
 	uint64_t n, uint64_t cycles);
