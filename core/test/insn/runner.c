@@ -1,7 +1,8 @@
 /*
  * runner.c - fills batches with tests, runs them on the oracle and the engine at the same time, compares and reports.
  *
- * The first differences are run again alone, cut down (shrink.c) and printed (report.c); later ones are only counted.
+ * The first differences are run again alone, or after the fewest tests of their batch that it takes, cut down (shrink.c) and
+ * printed (report.c); later ones are only counted.
  * Called by the test programs and the campaign. Read next: worker.c, compare.c.
  */
 #include <stdlib.h>
@@ -20,6 +21,9 @@ struct it_runner {
 	struct it_report report;
 	unsigned reports_left;
 	uint32_t dirty_from, dirty_to; /* code bytes that are not INT3 */
+	bool fresh;           /* runner_one starts both sides anew: an engine that has learned from a test may hide the difference */
+	struct itest *before; /* tests that runner_one runs first, because the difference needs them */
+	uint32_t befores;
 };
 
 struct it_runner *runner_open(const struct it_exec *oracle, const struct it_exec *engine, char *why)
@@ -131,15 +135,33 @@ static unsigned judge(struct it_runner *r, uint32_t i, struct iresult *a, struct
 	return 0;
 }
 
+static void restart(struct it_runner *r)
+{
+	char why[128];
+
+	worker_stop(r->oracle);
+	worker_stop(r->engine);
+	r->oracle = worker_start(&r->ox, r->batch, r->batch_fd, why);
+	r->engine = worker_start(&r->ex, r->batch, r->batch_fd, why);
+	if (!r->oracle || !r->engine) {
+		fprintf(stderr, "cannot start the engines again: %s\n", why);
+		abort();
+	}
+}
+
 unsigned runner_one(struct it_runner *r, const struct itest *t, struct iresult *a, struct iresult *b)
 {
 	struct iresult ra, rb;
 	unsigned d;
 
-	r->batch->n = 1;
-	r->batch->test[0] = *t;
+	if (r->fresh)
+		restart(r);
+	r->batch->n = r->befores + 1;
+	if (r->befores)
+		memcpy(r->batch->test, r->before, r->befores * sizeof(*r->before));
+	r->batch->test[r->befores] = *t;
 	run_batch(r);
-	d = judge(r, 0, &ra, &rb);
+	d = judge(r, r->befores, &ra, &rb);
 	if (a)
 		*a = ra;
 	if (b)
@@ -167,16 +189,61 @@ static void print_memory(FILE *f, const struct it_runner *r)
 	}
 }
 
-static void report_one(struct it_runner *r, const struct itest *batch_test)
+/* Leaves out all of the tests before t that it fails without. False: it does not fail again at all. */
+static bool fewest_before(struct it_runner *r, const struct itest *t, const struct itest *batch, uint32_t n)
 {
-	struct itest t = *batch_test, whole = t;
+	struct itest *keep = malloc((n + 1) * sizeof(*keep));
+
+	r->before = malloc((n + 1) * sizeof(*keep));
+	memcpy(r->before, batch, n * sizeof(*keep));
+	r->befores = n;
+	if (!runner_one(r, t, NULL, NULL)) {
+		free(keep);
+		return false;
+	}
+	for (uint32_t chunk = (n + 1) / 2; chunk; chunk = chunk == 1 ? 0 : (chunk + 1) / 2) {
+		for (uint32_t i = 0; i < r->befores;) {
+			uint32_t cut = chunk < r->befores - i ? chunk : r->befores - i, all = r->befores;
+
+			memcpy(keep, r->before, all * sizeof(*keep));
+			memmove(r->before + i, r->before + i + cut, (all - i - cut) * sizeof(*keep));
+			r->befores = all - cut;
+			if (runner_one(r, t, NULL, NULL))
+				continue;
+			memcpy(r->before, keep, all * sizeof(*keep));
+			r->befores = all;
+			i += cut;
+		}
+	}
+	free(keep);
+	return true;
+}
+
+static void forget_before(struct it_runner *r)
+{
+	free(r->before);
+	r->before = NULL;
+	r->befores = 0;
+	r->fresh = false;
+}
+
+static void report_one(struct it_runner *r, const struct itest *batch, uint32_t index)
+{
+	struct itest t = batch[index], whole = t;
 	struct iresult a, b;
 	unsigned d;
 
+	r->fresh = true;
 	if (!runner_one(r, &t, NULL, NULL)) {
-		fprintf(stderr, "differs in its batch, not alone:\n");
-		report_case(stderr, &t);
-		return;
+		if (!fewest_before(r, &t, batch, index)) {
+			forget_before(r);
+			fprintf(stderr, "differed in its batch, and does not again:\n");
+			report_case(stderr, &t);
+			return;
+		}
+		fprintf(stderr, "\nfails only after:\n");
+		for (uint32_t i = 0; i < r->befores; i++)
+			report_case(stderr, &r->before[i]);
 	}
 	shrink(r, &t);
 	d = runner_one(r, &t, &a, &b);
@@ -188,11 +255,13 @@ static void report_one(struct it_runner *r, const struct itest *batch_test)
 		fprintf(stderr, "  before it was cut down:\n");
 		report_case(stderr, &whole);
 	}
+	forget_before(r);
 }
 
 void runner_flush(struct it_runner *r)
 {
-	struct itest *failed = NULL;
+	struct itest *batch = NULL;
+	uint32_t failed[IT_BATCH];
 	unsigned fails = 0, n = r->batch->n;
 
 	if (!n)
@@ -215,13 +284,16 @@ void runner_flush(struct it_runner *r)
 			continue;
 		r->report.failed++;
 		if (fails < r->reports_left) {
-			failed = realloc(failed, (fails + 1) * sizeof(*failed));
-			failed[fails++] = *t;
+			failed[fails++] = i;
 		}
 	}
+	if (fails) {
+		batch = malloc(n * sizeof(*batch));
+		memcpy(batch, r->batch->test, n * sizeof(*batch));
+	}
 	for (unsigned i = 0; i < fails; i++)
-		report_one(r, &failed[i]);
+		report_one(r, batch, failed[i]);
 	r->reports_left -= fails;
 	r->batch->n = 0;
-	free(failed);
+	free(batch);
 }
