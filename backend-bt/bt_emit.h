@@ -195,6 +195,8 @@ bool system_rdtsc(struct tr *t);
 bool system_mov_from_sreg(struct tr *t);
 bool system_mov_to_sreg(struct tr *t);
 bool system_pop_sreg(struct tr *t);
+bool system_verify(struct tr *t);
+bool system_mov_from_cr(struct tr *t);
 bool system_in_out(struct tr *t);
 /* bt_count.c */
 void count_insn(struct tr *t, bool shadow);

@@ -114,5 +114,6 @@ bt_light_thunks:
 	LIGHT bt_lt_sysenter
 	LIGHT bt_lt_sysexit
 	LIGHT bt_lt_seg_load
+	LIGHT bt_lt_verify
 
 	.section .note.GNU-stack,"",@progbits

@@ -34,7 +34,7 @@
 /* TH_INTERP_FPU: with the guest's FPU state in state.fx. */
 enum bt_thunk { TH_MISS, TH_CHAIN, TH_INTERP, TH_INTERP_FPU, TH_STI_WINDOW, TH_IN, TH_OUT, TH_CPUID, TH_POPF, TH_STOP,
 	TH_LIGHT, /* from here on: bt_light.S */
-	TH_INT = TH_LIGHT, TH_IRET, TH_SYSENTER, TH_SYSEXIT, TH_SEG_LOAD, TH_COUNT };
+	TH_INT = TH_LIGHT, TH_IRET, TH_SYSENTER, TH_SYSEXIT, TH_SEG_LOAD, TH_VERIFY, TH_COUNT };
 
 /* Read and written by translated code through r14, which points just past it. */
 struct bt_hot {
@@ -157,6 +157,7 @@ struct site {
 /* bt_segment.c: beside CO_*, in the argument of bt_lt_seg_load. */
 #define SEG_ARG_REG 5      /* bits 5 to 7: enum sreg */
 #define SEG_ARG_POP 0x100u /* ESP moves by 4 */
+#define SEG_ARG_WRITE 0x200u /* bt_lt_verify: VERW */
 #define SEG_CACHE 16
 /* A data segment that was parsed: all checks that depend on these three alone have passed. */
 struct seg_entry {
@@ -342,7 +343,7 @@ callout_fn bt_co_miss, bt_co_chain, bt_co_interp, bt_co_sti_window, bt_co_in, bt
  * having set state.rip to match, or one of LIGHT_*.
  */
 typedef void *light_fn(struct bt *b, uint32_t eip, uint32_t arg, uint32_t operand);
-light_fn bt_lt_seg_load, bt_lt_int, bt_lt_iret, bt_lt_sysenter, bt_lt_sysexit;
+light_fn bt_lt_seg_load, bt_lt_verify, bt_lt_int, bt_lt_iret, bt_lt_sysenter, bt_lt_sysexit;
 
 #define BT_RULES 54
 extern const struct backend_rule bt_rules[BT_RULES];

@@ -305,6 +305,8 @@ bool rewrite(struct tr *t)
 			return system_mov_from_sreg(t);
 		if (t->d.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && t->d.opcode == 0x8e)
 			return system_mov_to_sreg(t);
+		if (t->d.opcode_map == ZYDIS_OPCODE_MAP_0F && t->d.opcode == 0x20)
+			return system_mov_from_cr(t);
 		return mov(t);
 	case ZYDIS_MNEMONIC_PUSH:
 		return push(t);
@@ -328,6 +330,8 @@ bool rewrite(struct tr *t)
 		return xlat(t);
 	case ZYDIS_MNEMONIC_IN: case ZYDIS_MNEMONIC_OUT:
 		return system_in_out(t);
+	case ZYDIS_MNEMONIC_VERR: case ZYDIS_MNEMONIC_VERW:
+		return system_verify(t);
 	case ZYDIS_MNEMONIC_CPUID:
 		rewrite_callout(t, TH_CPUID, t->d.length);
 		return true;

@@ -1,5 +1,5 @@
 /*
- * bt_segment.c - loads of DS, ES, FS and GS without the interpreter: what a kernel does eight times for each system call.
+ * bt_segment.c - loads of DS, ES, FS and GS, VERR and VERW: what a kernel does eight times for each system call.
  *
  * The descriptor is read each time, as the CPU does, and compared with the one that was parsed last for this selector
  * and privilege. The common forms: null (FS, GS), and present, accessed data segments. Everything else, and DS or ES that
@@ -91,4 +91,37 @@ void *bt_lt_seg_load(struct bt *b, uint32_t eip, uint32_t arg, uint32_t operand)
 	if (arg & SEG_ARG_POP)
 		s->gpr[R_ESP] = (uint32_t)(s->gpr[R_ESP] + 4);
 	return light_done(b, EV_SEG_LOAD, eip, t0, (void *)(uintptr_t)h->ret);
+}
+
+/* What VERR and VERW ask: may this privilege read, or write, the segment? Their SDM pages; -1: the table is not at hand. */
+static int verify(struct bt *b, uint32_t sel, bool write)
+{
+	const struct cpu_state *s = &b->v->state;
+	unsigned cpl = CPL(s), rpl = sel & 3, access, dpl;
+	const uint8_t *p;
+	uint32_t lin;
+
+	if (!(sel & 0xfffc) || !table_address(s, sel, &lin))
+		return 0;
+	p = light_peek(b, lin, 8, ACCESS_R);
+	if (!p)
+		return -1;
+	access = p[5];
+	dpl = access >> 5 & 3;
+	if (!(access & SEG_S) || ((access & 0xc) != 0xc && (dpl < cpl || dpl < rpl)))
+		return 0;
+	return write ? (access & 0xa) == 2 : (access & 0xa) != 8;
+}
+
+/* VERW is on the way out of every system call of kernels that clear CPU buffers by it. operand: the selector. */
+void *bt_lt_verify(struct bt *b, uint32_t eip, uint32_t arg, uint32_t operand)
+{
+	uint64_t t0 = light_clock(b, EV_SEG_QUERY);
+	int ok = verify(b, operand & 0xffff, arg & SEG_ARG_WRITE);
+
+	if (ok < 0)
+		return LIGHT_INTERP;
+	b->hot->hflags = (b->hot->hflags & ~(uint64_t)FL_ZF) | (ok ? FL_ZF : 0);
+	b->v->state.rip = (uint32_t)(eip + (arg & CO_LEN));
+	return light_done(b, EV_SEG_QUERY, eip, t0, (void *)(uintptr_t)b->hot->ret);
 }

@@ -143,9 +143,9 @@ static bool seg_load(struct tr *t, ZydisRegister r, uint32_t arg)
 	return true;
 }
 
-bool system_mov_to_sreg(struct tr *t)
+/* A 16-bit register or memory operand into r8. */
+static bool load_selector(struct tr *t, const ZydisDecodedOperand *src)
 {
-	const ZydisDecodedOperand *src = &t->op[1];
 	struct ea a;
 
 	if (src->type == ZYDIS_OPERAND_TYPE_MEMORY) {
@@ -158,7 +158,45 @@ bool system_mov_to_sreg(struct tr *t)
 	} else {
 		emit_mov32(t, H_R8, host_reg(t->d.raw.modrm.rm));
 	}
-	return seg_load(t, t->op[0].reg.value, 0);
+	return true;
+}
+
+bool system_mov_to_sreg(struct tr *t)
+{
+	return load_selector(t, &t->op[1]) && seg_load(t, t->op[0].reg.value, 0);
+}
+
+bool system_verify(struct tr *t)
+{
+	if (!load_selector(t, &t->op[0]))
+		return false;
+	rewrite_callout(t, TH_VERIFY, t->d.length | (t->d.mnemonic == ZYDIS_MNEMONIC_VERW ? SEG_ARG_WRITE : 0));
+	return true;
+}
+
+/* CR0, CR2, CR3 and CR4 as they are in struct cpu_state; ring 0 only. */
+bool system_mov_from_cr(struct tr *t)
+{
+	const struct cpu_state *s = &t->b->v->state;
+	unsigned dst = host_reg(t->d.raw.modrm.rm);
+	struct ea at = { H_R8, H_NONE, 0 };
+	const uint64_t *cr;
+
+	switch (t->d.raw.modrm.reg) {
+	case 0: cr = &s->cr0; break;
+	case 2: cr = &s->cr2; break;
+	case 3: cr = &s->cr3; break;
+	case 4: cr = &s->cr4; break;
+	default: return false;
+	}
+	if (t->b->view->user || t->op[1].type != ZYDIS_OPERAND_TYPE_REGISTER)
+		return false;
+	emit_imm64(t, H_R8, (uint64_t)(uintptr_t)cr);
+	emit_load(t, dst, &at);
+	if (dst == H_ESP)
+		emit_esp_fix(t);
+	rewrite_count(t, EV_CR_READ);
+	return true;
 }
 
 bool system_pop_sreg(struct tr *t)

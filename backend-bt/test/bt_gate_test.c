@@ -101,7 +101,7 @@ static uint32_t random_flags(struct pair *p)
 	return f;
 }
 
-enum form { MOV_SREG, MOV_SREG_MEM, POP_SREG, POPF, INT_N, IRET, SYSENTER, SYSEXIT, FORMS };
+enum form { MOV_SREG, MOV_SREG_MEM, POP_SREG, POPF, INT_N, IRET, SYSENTER, SYSEXIT, VERIFY, FORMS };
 
 /* One instruction of that form at CODE, then a jump to STOP. */
 static void code(struct pair *p, enum form f)
@@ -118,6 +118,7 @@ static void code(struct pair *p, enum form f)
 	case POPF: c[n++] = 0x9d; break;
 	case INT_N: c[n++] = 0xcd; c[n++] = (uint8_t)(rnd(p, 4) ? 0x80 : rnd(p, 256)); break;
 	case IRET: c[n++] = 0xcf; break;
+	case VERIFY: c[n++] = 0x0f; c[n++] = 0x00; c[n++] = (uint8_t)(0xe0 | (k & 1) << 3 | rnd(p, 8)); break;
 	case SYSENTER: c[n++] = 0x0f; c[n++] = 0x34; break;
 	default: c[n++] = 0x0f; c[n++] = 0x35; break;
 	}
@@ -266,3 +267,5 @@ Test(gate, int_ring3) { run_form(INT_N, 3, 70); }
 Test(gate, iret) { run_form(IRET, 0, 80); }
 Test(gate, sysenter) { run_form(SYSENTER, 3, 40); }
 Test(gate, sysexit) { run_form(SYSEXIT, 0, 100); }
+Test(gate, verify_ring0) { run_form(VERIFY, 0, 10); }
+Test(gate, verify_ring3) { run_form(VERIFY, 3, 10); }
