@@ -88,57 +88,6 @@ static void sync_segments(struct bt *b)
 	}
 }
 
-static void view_load(struct bt *b)
-{
-	struct bt_hot *h = b->hot;
-
-	h->win = (uint64_t)(uintptr_t)b->view->win;
-	h->win_hi = h->win + WINDOW;
-	h->table = (uint64_t)(uintptr_t)b->view->table;
-}
-
-/* The other privilege of the same address space is remembered, so that crossing costs a pointer. */
-static void view_switch(struct bt *b, uint64_t cr3, bool user)
-{
-	struct view *old = b->view, *w;
-
-	if (old && old->used && old->cr3 == cr3 && old->other) {
-		b->view = old->other;
-		b->view->last_use = ++b->use_clock;
-		return;
-	}
-	w = view_find(b, cr3, user);
-	b->view = w;
-	if (w && old && old != w && old->used && old->cr3 == cr3) {
-		w->other = old;
-		old->other = w;
-	}
-}
-
-static void sync_view(struct bt *b)
-{
-	const struct cpu_state *s = &b->v->state;
-	uint64_t cr3 = !(s->cr0 & CR0_PG) ? VIEW_FLAT : s->cr4 & CR4_PAE ? s->cr3 & 0xffffffe0u : s->cr3 & 0xfffff000u;
-	bool user = CPL(s) == 3;
-
-	if (!b->view || b->view->cr3 != cr3 || b->view->user != user)
-		view_switch(b, cr3, user);
-	if (!b->view) {
-		vm_stop(b->vm, END_HOST, 0, "the host refused 36 GiB of address space for a guest window; see ulimit -v");
-		return;
-	}
-	if (b->flush_pending) {
-		b->flush_pending = false;
-		for (unsigned i = 0; i < BT_VIEWS; i++) {
-			struct view *w = &b->views[i];
-			if (w->used && w->cr3 == cr3 && cr3 != VIEW_FLAT &&
-			    (b->vm->cfg.bt.no_traces || w->pt_epoch != b->pt_epoch))
-				shadow_validate(b, w);
-		}
-	}
-	view_load(b);
-}
-
 /* Only the privilege level changed, and CS and SS with it. */
 void bt_privilege(struct bt *b)
 {
@@ -150,13 +99,8 @@ void bt_privilege(struct bt *b)
 	h->sel[S_SS] = s->seg[S_SS].sel;
 	if (b->view->user == user)
 		return;
-	if (!b->view->other) {
-		bt_mode_sync(b);
-		return;
-	}
 	uint64_t fs = h->win - h->seg_win[0], gs = h->win - h->seg_win[1];
-	b->view = b->view->other;
-	b->view->last_use = ++b->use_clock;
+	b->view = user ? b->uview : b->kview;
 	view_load(b);
 	h->seg_win[0] = h->win - fs;
 	h->seg_win[1] = h->win - gs;
@@ -179,8 +123,9 @@ void bt_mode_sync(struct bt *b)
 		if (b->fp_seen)
 			cache_flush(b);
 	}
-	sync_view(b);
-	sync_segments(b);
+	view_sync(b);
+	if (b->view)
+		sync_segments(b);
 }
 
 void *bt_code_for(struct bt *b, uint32_t eip)
@@ -277,6 +222,20 @@ static enum interp_result run_once(struct bt *b)
 	return b->leave;
 }
 
+static void note_stats(struct bt *b)
+{
+	static const char *const name[BS_COUNT] = {
+#define X(id, text) [BS_##id] = "bt." text,
+		BT_STATS(X)
+#undef X
+	};
+
+	for (unsigned i = 0; i < BS_COUNT; i++)
+		stat_note(&b->v->stats, name[i], b->stat[i]);
+	stat_note(&b->v->stats, "bt.host-mappings-bound", b->maps);
+	stat_note(&b->v->stats, "bt.shadow-entries", b->rmaps_used);
+}
+
 static int bt_run(struct vcpu *v, struct exit *e)
 {
 	struct bt *b = bt_of(v);
@@ -290,8 +249,11 @@ static int bt_run(struct vcpu *v, struct exit *e)
 	bt_mode_sync(b);
 	do {
 		bt_flags_out(b);
-		if (must_leave(b, e))
+		if (must_leave(b, e)) {
+			if (e->reason == EXIT_STOPPED)
+				note_stats(b);
 			return 0;
+		}
 		b->fault.kick = false;
 		if (debug_active(&v->debug) && debug_stops(b, stepped, e))
 			break;
@@ -381,10 +343,6 @@ static void bt_vcpu_fini(struct vcpu *v)
 	cache_fini(b);
 	bt_listing_free(b);
 	if (b->pages)
-		for (uint32_t i = 0; i < b->ntables; i++)
-			free(b->pages[b->tables[i]].snap);
-	free(b->tables);
-	if (b->pages)
 		munmap(b->pages, b->npages * sizeof(*b->pages));
 	if (b->rmaps)
 		munmap(b->rmaps, b->max_rmaps * sizeof(*b->rmaps));
@@ -414,7 +372,7 @@ static void hot_init(struct bt *b)
 static int bt_tables_init(struct bt *b)
 {
 	b->npages = (uint32_t)(b->vm->mem.size >> PAGE_SHIFT);
-	b->max_rmaps = b->npages * 8 + (1u << 16);
+	b->max_rmaps = b->npages * 16 + (1u << 20);
 	b->pages = reserve(b->npages * sizeof(*b->pages));
 	b->rmaps = reserve(b->max_rmaps * sizeof(*b->rmaps));
 	b->sites = calloc(SITES, sizeof(*b->sites));
@@ -468,8 +426,7 @@ static int bt_push(struct vcpu *v, unsigned groups)
 	struct bt *b = bt_of(v);
 
 	if (groups & REGS_SYS) {
-		b->flush_pending = true;
-		b->pt_epoch++;
+		b->flush_pending = b->flush_global = true;
 		interp_tlb_flush(&v->interp);
 	}
 	if (groups & REGS_DEBUG)
@@ -485,10 +442,6 @@ static void bt_mem_written(struct vm *vm, gpa_t gpa, uint64_t len)
 		uint32_t pfn = (uint32_t)(a >> PAGE_SHIFT);
 		if (b->pages[pfn].blocks)
 			block_kill_range(b, pfn, 0, PAGE_SIZE);
-		if (b->pages[pfn].snap) {
-			memcpy(b->pages[pfn].snap, vm->mem.host + (a & PAGE_MASK), PAGE_SIZE);
-			b->pt_epoch++;
-		}
 	}
 }
 

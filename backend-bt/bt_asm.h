@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#define HOT_SIZE 768
+#define HOT_SIZE 1280
 
 #define HOT_HOST_RSP  (0 - HOT_SIZE)
 #define HOT_STATE     (8 - HOT_SIZE)

@@ -12,7 +12,7 @@
 
 static bool in_cache(const struct bt *b, uint64_t rip)
 {
-	return rip >= (uint64_t)(uintptr_t)b->code && rip < (uint64_t)(uintptr_t)b->code + b->code_used;
+	return rip >= (uint64_t)(uintptr_t)b->code && rip < (uint64_t)(uintptr_t)b->code + b->code_size;
 }
 
 /* The start of the resume sequence that rip is in, or NULL. */

@@ -182,6 +182,7 @@ void rewrite_callout(struct tr *t, enum bt_thunk th, uint32_t arg);
 bool operand_reg(ZydisRegister r, uint8_t *out); /* the host register of a base or index; false: not a 32-bit one */
 void operand_lea(struct tr *t, unsigned dst, uint8_t base, uint8_t index, uint8_t scale, int32_t disp);
 bool operand_writes_code(const ZydisDecodedOperand *op); /* through CS: #GP */
+void operand_side(struct tr *t, unsigned addr, unsigned dst);
 bool operand_ea(struct tr *t, const ZydisDecodedOperand *op, struct ea *out);
 /* bt_generic.c */
 bool generic(struct tr *t);

@@ -124,10 +124,68 @@ static enum interp_result by_interpreter(struct bt *b, enum event_kind k)
 	return r;
 }
 
+/* In which window, or between its guards, a host address lies: the current one, or the user's while the kernel runs. */
+static struct view *fault_view(const struct bt *b)
+{
+	uint64_t win = (uint64_t)(uintptr_t)b->uview->win;
+
+	return !b->view->user && b->fault.addr - (win - GUARD) < GUARD + WINDOW + GUARD ? b->uview : b->view;
+}
+
+/*
+ * Kernel code at eip and a page of the user's. The first time its translation gets to choose the window by address; an
+ * instruction that cannot choose, like a push, has the page in the kernel's window after all. True: try again.
+ */
+static bool user_site(struct bt *b, uint32_t eip, uint32_t lin)
+{
+	uint32_t side = lin >> 24;
+
+	if ((b->mixed[side / 64] & 1ull << (side % 64)) || b->vm->cfg.bt.no_adapt || (site_flags(b, eip) & SITE_USER))
+		return false;
+	b->hot->side[side] = 1;
+	site_mark(b, eip, SITE_USER);
+	return true;
+}
+
+/* A page that user mode cannot reach, in the user's window: if the kernel can, these 16 MiB are mixed. True: try again. */
+static bool mixed_side(struct bt *b, uint32_t lin, bool write)
+{
+	uint32_t side = lin >> 24;
+	struct walk k;
+
+	if (!b->hot->side[side] || walk_page(&b->v->state, &b->vm->mem, GVA(lin), write ? ACCESS_W : 0, false, &k))
+		return false;
+	b->hot->side[side] = 0;
+	b->mixed[side / 64] |= 1ull << (side % 64);
+	return true;
+}
+
+static enum fill fill(struct bt *b, struct view *w, uint32_t eip, uint32_t lin, bool write, uint32_t *error)
+{
+	enum fill f = shadow_fill(b, w, lin, write, false, error);
+
+	if (f == FILL_USER && user_site(b, eip, lin))
+		return f;
+	return f == FILL_USER ? shadow_fill(b, w, lin, write, true, error) : f;
+}
+
+/* A page that was dropped lately and is back: it may not be worth host mappings, or its instruction may not. */
+static void filled(struct bt *b, const struct view *w, uint32_t eip, uint32_t linpage)
+{
+	const struct drop *d = &b->drops[drop_slot(b, w, linpage)];
+	uint32_t age = (uint32_t)(__rdtsc() >> DROP_CLOCK) - d->when;
+
+	if (d->n >= DROPS_VOLATILE && age <= DROP_SOON)
+		site_mark(b, eip, SITE_SOFT);
+	else
+		site_fault(b, eip, d->n && age <= DROP_LATELY ? SITE_GUEST : linpage);
+}
+
 static enum interp_result memory_fault(struct bt *b)
 {
 	struct vcpu *v = b->v;
-	uint64_t win = (uint64_t)(uintptr_t)b->view->win, addr = b->fault.addr, t0;
+	struct view *w = fault_view(b);
+	uint64_t win = (uint64_t)(uintptr_t)w->win, addr = b->fault.addr, t0;
 	uint32_t eip = (uint32_t)v->state.rip, error;
 	bool write = b->fault.err & PFEC_W;
 
@@ -141,16 +199,21 @@ static enum interp_result memory_fault(struct bt *b)
 		return by_interpreter(b, EV_HOST_FAULT);
 	}
 	t0 = stat_begin(&v->stats, EV_SHADOW_FILL, MECH_TRAP);
-	switch (shadow_fill(b, (uint32_t)addr, write, &error)) {
+	switch (fill(b, w, eip, (uint32_t)addr, write, &error)) {
 	case FILL_OK:
 		stat_end(&v->stats, EV_SHADOW_FILL, MECH_TRAP, GVA(eip), t0);
-		if (b->drops[((uint32_t)addr >> PAGE_SHIFT) % DROPS] >= DROPS_VOLATILE)
-			site_mark(b, eip, SITE_SOFT);
-		else
-			site_fault(b, eip, (uint32_t)addr >> PAGE_SHIFT);
+		filled(b, w, eip, (uint32_t)addr >> PAGE_SHIFT);
+		return INTERP_DONE;
+	case FILL_USER:
+		v->stats.cell[EV_SHADOW_FILL][MECH_TRAP].count--;
+		stat_count_at(&v->stats, EV_HOST_FAULT, MECH_TRAP, GVA(eip));
 		return INTERP_DONE;
 	case FILL_FAULT:
 		v->stats.cell[EV_SHADOW_FILL][MECH_TRAP].count--;
+		if (w != b->view && mixed_side(b, (uint32_t)addr, write)) {
+			stat_count_at(&v->stats, EV_HOST_FAULT, MECH_TRAP, GVA(eip));
+			return INTERP_DONE;
+		}
 		site_fault(b, eip, SITE_GUEST);
 		return by_interpreter(b, EV_COUNT);
 	case FILL_MMIO:

@@ -43,7 +43,8 @@ static inline void light_set_flags(struct bt *b, uint32_t f)
 /* Whether the view of that privilege level is at hand. */
 static inline bool light_can_enter(const struct bt *b, bool user)
 {
-	return b->view->user == user || b->view->other;
+	(void)user;
+	return b->kview && b->uview;
 }
 
 /* CS and SS have changed, both flat; light_can_enter was asked. */
@@ -59,8 +60,7 @@ static inline void light_privilege(struct bt *b)
 		return;
 	fs = h->win - h->seg_win[0];
 	gs = h->win - h->seg_win[1];
-	b->view = b->view->other;
-	b->view->last_use = ++b->use_clock;
+	b->view = b->view->user ? b->kview : b->uview;
 	h->win = (uint64_t)(uintptr_t)b->view->win;
 	h->win_hi = h->win + WINDOW;
 	h->table = (uint64_t)(uintptr_t)b->view->table;

@@ -75,8 +75,8 @@ static struct kept *kept_make(struct bt *b, const struct block *block)
 	k->block = *block;
 	k->times = 1;
 	k->skip = b->v->insns.on ? BT_COUNT_BYTES : 0;
-	k->user = b->views[block->view].user;
-	k->cr3 = b->views[block->view].cr3;
+	k->user = block->user;
+	k->cr3 = b->uview->cr3; /* where it was first seen: others may share it */
 	k->guest = malloc(block->len);
 	k->host = malloc(block->host_len);
 	if (!k->guest || !k->host) {
@@ -89,7 +89,7 @@ static struct kept *kept_make(struct bt *b, const struct block *block)
 	memcpy(k->imap, b->imap + block->imap, block->insns * sizeof(k->imap[0]));
 	for (unsigned i = 0; i < block->insns; i++)
 		k->soft[i] = site_flags(b, block->start + imap_guest(&k->imap[i])) & SITE_SOFT;
-	for (uint32_t i = b->nlinks; i-- && k->jumps < ARRAY_LEN(k->jump);) { /* a block's own links are the newest */
+	for (uint32_t i = cache_unit(b)->links; i-- && k->jumps < ARRAY_LEN(k->jump);) { /* a block's own links are the newest */
 		const struct link *l = &b->links[i];
 		if (l->site < block->host)
 			break;

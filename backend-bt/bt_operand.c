@@ -58,6 +58,25 @@ static void emit_segment(struct tr *t, ZydisRegister seg, uint8_t base, uint8_t 
 	*out = sum;
 }
 
+/*
+ * The window that has the address in a host register, into dst: the kernel's or that of the current user view, by the
+ * address's upper byte (bt_hot.side). For kernel code that reaches user memory.
+ */
+void operand_side(struct tr *t, unsigned addr, unsigned dst)
+{
+	struct ea side = { H_R14, (uint8_t)dst, HOT_OFF(side) };
+
+	emit_mov32(t, dst, addr);
+	e3(t, dst & 8 ? 0x41 : 0x40, 0x0f, 0xc8 | (dst & 7));                           /* bswap dst32 */
+	e4(t, 0x00b60f00u | (dst & 8 ? 0x45u : 0x40u) | (0xc0u | (dst & 7) << 3 | (dst & 7)) << 24); /* movzx dst32, dst8 */
+	e1(t, 0x40 | ea_rex(&side, dst));                                               /* movzx dst32, byte [side + dst] */
+	e2(t, 0x0f, 0xb6);
+	emit_modrm(t, dst, &side);
+	e1(t, 0x48 | (dst & 8) >> 1 | (dst & 8) >> 2 | 1);                              /* mov dst, [side_win + dst * 8] */
+	e3(t, 0x8b, 0x84 | (dst & 7) << 3, 0xc0 | (dst & 7) << 3 | (H_R14 & 7));
+	e4(t, (uint32_t)HOT_OFF(side_win));
+}
+
 /* A code segment is never writable: #GP, by the interpreter. */
 bool operand_writes_code(const ZydisDecodedOperand *op)
 {
@@ -79,6 +98,12 @@ bool operand_ea(struct tr *t, const ZydisDecodedOperand *op, struct ea *out)
 		return false;
 	if (op->mem.segment == ZYDIS_REGISTER_FS || op->mem.segment == ZYDIS_REGISTER_GS) {
 		emit_segment(t, op->mem.segment, base, index, scale, disp, out);
+		return true;
+	}
+	if (t->site & SITE_USER) {
+		operand_lea(t, H_R8, base, index, scale, disp);
+		operand_side(t, H_R8, H_R9);
+		*out = (struct ea){ H_R8, H_R9, 0 };
 		return true;
 	}
 	if (base == H_NONE && index != H_NONE && scale <= 1) {

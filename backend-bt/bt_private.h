@@ -2,7 +2,7 @@
  * bt_private.h - what the files of this backend share: the translator's state and the contracts between its parts.
  *
  * One struct bt hangs off each vCPU. Reading order: bt.c (run loop), bt_entry.S, bt_translate.c, bt_rewrite.c, bt_flow.c,
- * bt_cache.c, bt_shadow.c, bt_window.c, bt_fault.c, bt_async.c, bt_callout.c, bt_smc.c.
+ * bt_cache.c, bt_window.c, bt_shadow.c, bt_validate.c, bt_share.c, bt_fault.c, bt_async.c, bt_callout.c, bt_smc.c.
  */
 #pragma once
 #include <Zydis/Zydis.h>
@@ -22,7 +22,7 @@
 #define BT_CODE_DEFAULT (64u << 10)
 #define BT_VIEWS 4
 #else
-#define BT_CODE_DEFAULT (8u << 20)
+#define BT_CODE_DEFAULT (32u << 20) /* touched as it fills */
 #define BT_VIEWS 64
 #endif
 #define BT_CODE_MIN (32u << 10)
@@ -55,7 +55,9 @@ struct bt_hot {
 	uint64_t thunk[32];
 	struct insn_count *insns;
 	uint32_t light_eip, light_arg; /* of the light callout under way, should it have to be done the long way */
-	uint8_t pad[128];
+	uint64_t side_win[2];  /* windows: the kernel's, and that of the user view */
+	uint8_t side[256];     /* for each 16 MiB: which of the two has it, for SITE_USER */
+	uint8_t pad[368];
 	/* within an 8-bit displacement */
 	uint32_t vif;      /* the virtual IF: 0 or FL_IF */
 	uint32_t vrest;    /* the other virtual flags, with the host's own IF subtracted: what PUSHF adds */
@@ -89,7 +91,8 @@ struct block {
 	uint32_t next[2];        /* in the lists of those pages: block index + 1 */
 	uint32_t imap, insns;
 	uint32_t links;          /* jumps of other blocks into this one: link index + 1 */
-	uint16_t view;
+	uint16_t view;           /* of a block of the kernel: whose flat table it is in */
+	bool user;               /* belongs to its pages, and is in the flat table of each user view that has installed them */
 	bool dead;
 };
 
@@ -99,39 +102,71 @@ struct link {
 	uint32_t stub;   /* offset of the code that finds the target anew */
 	uint32_t target; /* guest-linear */
 	uint32_t next;   /* link index + 1 */
+	uint32_t pfn;    /* user mode: the physical page that the target must be in; LINK_ANY */
+};
+#define LINK_ANY UINT32_MAX
+
+/* A part of the code cache, with its part of each index. Within it blocks are sorted by host address. */
+#define CACHE_UNITS 8
+struct unit {
+	uint32_t code, code_end;  /* where its next block goes, and its end */
+	uint32_t blocks, block_end, imap, imap_end, links, link_end; /* likewise, as indexes */
 };
 
-/* A guest address space as seen from one privilege level. */
+/* The part of a view that one page-directory entry covers with PAE, and half of it without. */
+#define SPAN_PAGES 512u
+#define SPANS (LIN_PAGES / SPAN_PAGES)
+struct span {
+	uint64_t pde;                  /* the directory entry under which its entries were made */
+	uint64_t have[SPAN_PAGES / 64];  /* pages with an entry in shadow */
+	uint64_t local[SPAN_PAGES / 64]; /* those that a MOV to CR3 concerns: not global */
+};
+
+/*
+ * A guest address space as seen by user mode, or the one that the guest's kernel has: since its pages are mostly global, it is
+ * kept across address spaces, and what is not global is compared with the tables at each flush.
+ */
 struct view {
 	bool used, user;
-	uint64_t cr3;         /* VIEW_FLAT with paging off */
+	uint64_t cr3;         /* VIEW_FLAT with paging off, VIEW_KERNEL */
 	uint8_t *region;      /* guard, window, guard */
 	uint8_t *win;         /* 4-GiB-aligned, so that truncating a host address gives the guest's */
 	uint32_t *table;
 	uint32_t *shadow;     /* for each linear page: pfn << SH_SHIFT | SH_*; 0: not mapped */
-	uint64_t filled[16];  /* bit for each 4 MiB region with any entry in shadow */
-	uint64_t large[16];   /* and for each where one came from a large page */
-	uint32_t maps;        /* host mappings, roughly */
-	uint64_t pt_epoch;    /* page-table state that the mappings agree with */
+	uint64_t *pte;        /* what it was made from: a table or directory entry */
+	struct span *span;
+	uint64_t spans[SPANS / 64];       /* with any entry */
+	uint64_t local_spans[SPANS / 64]; /* with any that is not global */
+	uint64_t *table_used; /* linear pages whose part of the flat table was ever written */
+	uint32_t table_pages; /* how many: it stays resident up to a limit */
+	uint32_t mapped;      /* entries with SH_MAPPED */
+	uint32_t maps;        /* host mappings: an upper bound, counted anew when it matters */
+	uint32_t epoch;       /* changes when much of it is dropped at once */
 	uint64_t last_use;
-	struct view *other;   /* the same address space at the other privilege, or NULL */
 };
 #define VIEW_FLAT UINT64_MAX
+#define VIEW_KERNEL (UINT64_MAX - 1)
 #define SH_MAPPED 1u
 #define SH_WRITE 2u
-#define SH_CODE 4u   /* code was translated through this translation */
-#define SH_SHIFT 4
+#define SH_CODE 4u     /* code was translated through it; user: the flat table has all blocks of this page */
+#define SH_GLOBAL 8u
+#define SH_TAIL 16u    /* user: an instruction that begins on the page before ends here */
+#define SH_FLAGS (SH_MAPPED | SH_WRITE | SH_CODE | SH_GLOBAL | SH_TAIL)
+#define SH_SHIFT 8
+#define TABLE_PAGES_KEPT 1024 /* linear pages of a user view's flat table that stay resident: 16 KiB each */
 
 /* For each physical page of RAM. */
 struct page_info {
-	uint32_t rmap;   /* index + 1 of the first mapping */
+	uint32_t rmap;   /* index + 1 of the first entry of a view that names it */
 	uint32_t blocks; /* index + 1 of the first block translated from it */
-	uint32_t flags;  /* PG_* */
-	uint8_t *snap;   /* PG_TABLE: the page as we last saw it, to tell what a write changed */
+	uint8_t flags;   /* PG_* */
+	uint8_t writes;  /* times that a write took all its code away, lately */
+	uint32_t when;   /* and the last time, in translations */
 };
-#define PG_CODE 1u  /* translated code comes from it */
-#define PG_TABLE 2u /* a live page table of the guest */
-#define PG_PROTECTED (PG_CODE | PG_TABLE)
+#define PG_CODE 1u       /* translated code comes from it: read-only everywhere */
+#define PG_PROTECTED PG_CODE
+#define PG_MIXED_AFTER 3 /* so many writes soon after each other: code and data are mixed on it */
+#define PG_MIXED_SOON 4096 /* translations */
 
 struct rmap {
 	uint32_t lin_view; /* linear page << 8 | view */
@@ -142,16 +177,26 @@ struct rmap {
 #define SITES 4096
 #define SITE_SOFT 1u /* through the interpreter: it keeps hitting traces, MMIO or code pages */
 #define SITE_WRAP 2u /* its address wraps around: compute it in 32 bits */
+#define SITE_USER 4u /* kernel code that reaches user pages: the window is chosen by address, see bt_hot.side */
 struct site {
 	uint32_t eip, flags;
 	bool used;
 	uint8_t faults;     /* host faults taken for it: the guest's own, and refills of the same page */
+	uint32_t when;      /* of the last fault, by DROP_CLOCK */
 	uint16_t quiet;     /* soft executions since it was marked */
 	uint32_t page;      /* of the last refill */
 };
+/* Pages dropped lately, by a hash of view and linear page. */
 #define DROPS 4096
-#define DROPS_VOLATILE 4 /* a page dropped so often is not worth host mappings: whoever touches it becomes soft */
-#define SITE_FAULTS 4     /* so many make it soft */
+#define DROPS_VOLATILE 4 /* so often, soon after each other: not worth host mappings, whoever touches it becomes soft */
+#define DROP_CLOCK 16    /* cycles, as a power of 2 */
+#define DROP_SOON 4      /* in this clock */
+#define DROP_LATELY 64
+struct drop {
+	uint32_t when;
+	uint8_t n;
+};
+#define SITE_FAULTS 4     /* so many, soon after each other, make it soft */
 #define SITE_QUIET 4000   /* and so many executions make it hard again */
 
 /* bt_segment.c: beside CO_*, in the argument of bt_lt_seg_load. */
@@ -174,6 +219,19 @@ struct light_event {
 	void *to; /* NULL: at state.rip, which may have to be translated */
 };
 
+/* Counted for --stats beside the events. */
+#define BT_STATS(X) X(FILLS, "fills") X(FILLED_PAGES, "filled-pages") X(DROPS, "dropped-pages") X(DOWNGRADES, "downgraded-pages") \
+	X(FLUSHES, "flushes") X(VALIDATED, "validated-entries") X(INVLPGS, "invlpg") X(UNMAPS, "unmap-calls") X(PROTECTS, "mprotect-calls") \
+	X(MAPS, "map-calls") X(INSTALLS, "installed-pages") X(VIEW_SWITCHES, "view-switches") X(VIEW_RECYCLES, "view-recycles") \
+	X(VIEW_DROPS, "view-drops") X(SITES_USER, "user-sites") X(SITES_SOFT, "soft-sites") X(EVICTIONS, "cache-evictions") \
+	X(CODE_WRITES, "code-page-writes") X(PREFILLS, "prefills")
+enum bt_stat {
+#define X(id, name) BS_##id,
+	BT_STATS(X)
+#undef X
+	BS_COUNT
+};
+
 struct bt_fault {
 	int sig;
 	uint64_t addr;    /* host address */
@@ -189,34 +247,39 @@ struct bt {
 	uint8_t *area;
 	size_t area_size;
 	uint8_t *code;
-	uint32_t code_size, code_used, code_first;
+	uint32_t code_size, code_first;
+	struct unit unit[CACHE_UNITS]; /* in which the cache is filled, and emptied when it is full */
+	uint32_t units, unit_now, unit_size;
 	ZydisDecoder decoder;
 
 	struct block *blocks;
 	struct imap *imap;
 	struct link *links;
-	uint32_t nblocks, nimap, nlinks, max_blocks, max_imap, max_links;
+	uint32_t max_blocks, max_imap, max_links;
 	uint32_t gen;     /* changes whenever a block dies */
-	uint32_t flushes; /* changes whenever all blocks die */
+	uint32_t flushes; /* changes whenever space in the cache is given back */
 
 	struct view views[BT_VIEWS];
-	struct view *view;
-	uint64_t use_clock, pt_epoch;
+	struct view *view;          /* of the current privilege level: one of these two */
+	struct view *kview, *uview;
+	uint64_t use_clock;
 	uint64_t key_bits;   /* CR0, CR4 and EFER bits that the windows depend on */
 	bool flush_pending;  /* the guest flushed its TLB */
-	uint32_t maps;       /* host mappings, roughly */
+	bool flush_global;   /* global entries too */
+	bool many_spaces;    /* CR3 has had more than one value */
+	uint64_t mixed[4];   /* bit for each 16 MiB that hold user and kernel pages: bt_hot.side stays 0 there */
+	uint32_t maps;       /* host mappings: an upper bound */
+	uint32_t translations;
+	uint64_t stat[BS_COUNT];
 
 	struct page_info *pages;
 	uint32_t npages;
-	uint32_t *tables;    /* pages with a snap */
-	uint32_t ntables, max_tables;
 	struct rmap *rmaps;
-	uint32_t nrmaps, rmap_free, max_rmaps;
+	uint32_t nrmaps, rmaps_used, rmap_free, max_rmaps;
 
 	struct site *sites;
 	uint32_t nsites;
-	uint8_t drops[DROPS];   /* how often a linear page's mapping was dropped, by its low bits; forgotten at times */
-	uint32_t ndrops;
+	struct drop drops[DROPS];
 	bool fp_ok;             /* CR0.TS and EM are clear: translated FP instructions run */
 	bool sse_ok;            /* CR4.OSFXSR is set: translated SSE instructions run */
 	bool fp_seen;           /* the cache holds translations that depend on these two */
@@ -238,6 +301,10 @@ struct bt {
 };
 
 static inline struct bt *bt_of(struct vcpu *v) { return v->priv; }
+static inline uint32_t drop_slot(const struct bt *b, const struct view *w, uint32_t linpage)
+{
+	return (linpage + ((uint32_t)(w - b->views) + w->epoch * 61) * 977) % DROPS;
+}
 static inline uint32_t imap_guest(const struct imap *i) { return i->guest & IM_GUEST; }
 
 /* bt_entry.S */
@@ -267,29 +334,46 @@ bool debug_stops(const struct bt *b, bool stepped, struct exit *e);
 /* bt_window.c */
 int view_reserve(struct view *w);
 void view_release(struct bt *b, struct view *w);
-struct view *view_find(struct bt *b, uint64_t cr3, bool user);
 void view_drop(struct bt *b, struct view *w);  /* forget mappings and code of w */
 void view_drop_all(struct bt *b);
+void view_sync(struct bt *b);   /* CR0, CR3, CR4 or the privilege level may have changed */
+void view_load(struct bt *b);   /* b->view changed */
+void view_unmap_all(struct bt *b, struct view *w);
+void view_maps_bound(struct bt *b); /* before a mapping is made: drops views when there are too many */
+static inline bool view_is_kernel(const struct view *w) { return !w->user; }
 
 /* bt_shadow.c */
-enum fill { FILL_OK, FILL_FAULT, FILL_MMIO, FILL_PROTECTED };
-enum fill shadow_fill(struct bt *b, uint32_t lin, bool write, uint32_t *error);
-void shadow_protect(struct bt *b, uint32_t pfn, uint32_t flag);
+enum fill { FILL_OK, FILL_FAULT, FILL_MMIO, FILL_PROTECTED, FILL_USER };
+enum fill shadow_fill(struct bt *b, struct view *w, uint32_t lin, bool write, bool force, uint32_t *error);
+void shadow_protect(struct bt *b, uint32_t pfn);
+void shadow_code(struct bt *b, struct view *w, uint32_t lin, const struct walk *k, uint32_t flags); /* code was translated from there */
+void shadow_entry_clear(struct bt *b, struct view *w, uint32_t linpage); /* the caller sees to the host mapping */
+void shadow_unmap(struct bt *b, struct view *w, uint32_t linpage, uint32_t n);
+void shadow_readonly(struct bt *b, struct view *w, uint32_t linpage, uint32_t n);
 void shadow_drop_page(struct bt *b, struct view *w, uint32_t linpage);
-void shadow_invlpg(struct bt *b, uint32_t lin);
-void shadow_validate(struct bt *b, struct view *w);
-void shadow_trace_tables(struct bt *b, uint64_t cr3);
-void shadow_trace_entry(struct bt *b, uint64_t entry);
-bool shadow_is_directory(struct bt *b, uint32_t pfn);
-void shadow_code(struct bt *b, uint32_t lin, uint32_t pfn); /* code was translated from there */
-void shadow_walked(struct bt *b, const struct walk *w);     /* the walk set accessed or dirty bits */
-void shadow_large(struct view *w, uint32_t lin, const struct walk *k); /* k translates lin in w */
-void shadow_forget(struct bt *b, struct view *w);           /* all of a view's entries, without touching host mappings */
+void shadow_forget(struct bt *b, struct view *w); /* all of a view's entries, without touching host mappings */
+uint64_t shadow_table_entry(const struct bt *b, gpa_t gpa, unsigned size);
+
+/* bt_validate.c */
+void validate_view(struct bt *b, struct view *w, bool all); /* all: global entries too */
+void validate_span(struct bt *b, struct view *w, uint32_t s, uint64_t pde);
+void validate_page(struct bt *b, uint32_t lin);             /* INVLPG */
+
+/* bt_share.c */
+bool share_install(struct bt *b, uint32_t eip);  /* user mode: existing blocks for eip into the current view's flat table */
+void share_added(struct bt *b, uint32_t block);  /* a new user block, for all views that have its page installed */
+void share_remove(struct bt *b, const struct block *k);
+void share_clear(struct bt *b, struct view *w, uint32_t linpage, uint32_t flags); /* an entry with SH_CODE or SH_TAIL goes */
+void share_touch(struct view *w, uint32_t linpage); /* its flat table is written there */
+void share_forget(struct bt *b, struct view *w);  /* the view's whole flat table */
 
 /* bt_cache.c */
 int cache_init(struct bt *b, uint64_t size);
 void cache_fini(struct bt *b);
 void cache_flush(struct bt *b);
+void cache_room(struct bt *b, uint32_t bytes); /* the current unit has room for one more block: another, emptied, if need be */
+void cache_kill_view(struct bt *b, uint32_t view); /* the blocks of a kernel view */
+static inline struct unit *cache_unit(struct bt *b) { return &b->unit[b->unit_now]; }
 void block_kill(struct bt *b, uint32_t index);
 void block_kill_range(struct bt *b, uint32_t pfn, uint32_t off, uint32_t len);
 void block_kill_linear(struct bt *b, const struct view *w, uint32_t pfn, uint32_t linpage);
@@ -300,7 +384,7 @@ void link_set(struct bt *b, uint32_t link, uint32_t block, uint32_t host);
 
 /* bt_translate.c */
 bool translate(struct bt *b, uint32_t eip);
-const uint8_t *code_page(struct bt *b, uint32_t lin, uint32_t *pfn);
+const uint8_t *code_page(struct bt *b, uint32_t lin, struct walk *k); /* core's view of it; NULL: a fault, or not RAM */
 
 /* bt_listing.c */
 void bt_listing_keep(struct bt *b, const struct block *k); /* a block was translated: copies it if it is asked for */
@@ -313,6 +397,7 @@ void site_mark(struct bt *b, uint32_t eip, uint32_t flag);
 void site_fault(struct bt *b, uint32_t eip, uint32_t page); /* page: SITE_GUEST for the guest's own faults */
 void site_ran(struct bt *b, uint32_t eip); /* the interpreter executed it */
 #define SITE_GUEST UINT32_MAX
+bool smc_page_write(struct bt *b, uint32_t pfn); /* a host fault for a write to a page with code: may it become writable? */
 void smc_phys_write(void *ctx, gpa_t gpa, unsigned len);
 void smc_tlb_flush(void *ctx, gva_t gva, bool all, bool global);
 

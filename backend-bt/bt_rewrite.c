@@ -251,8 +251,16 @@ static bool string(struct tr *t)
 		di |= o->mem.base == ZYDIS_REGISTER_EDI;
 	}
 	/* IM_RESTART: between iterations the registers are exact once truncated. */
+	if (si && (t->site & SITE_USER)) {
+		operand_side(t, H_RSI, H_R8);
+		a.index = H_R8;
+	}
 	if (si)
 		emit_lea64(t, H_RSI, &a);
+	if (di && (t->site & SITE_USER)) {
+		operand_side(t, H_RDI, H_R8);
+		a.index = H_R8;
+	}
 	a.base = H_RDI;
 	if (di)
 		emit_lea64(t, H_RDI, &a);

@@ -3,23 +3,18 @@
  *
  * A host page fault in a window is answered from the guest's own tables (walk.c): a present page is mapped, with its
  * neighbours where they are physically contiguous; read-only until the guest has set its dirty bit, and as long as
- * the physical page is protected because code was translated from it or because it is a live page table (a trace).
- * INVLPG and MOV to CR3 compare entries with the tables again and drop what has changed; with traces, a CR3 load after
- * which no table was written costs nothing. Called by bt_fault.c, bt_smc.c and bt.c. Read next: walk.h, bt_window.c.
+ * code that was translated from the physical page lives. The guest's tables themselves are not protected: what an entry was
+ * made from is kept beside it, and compared when the guest flushes its TLB (bt_validate.c). Called by bt_fault.c and
+ * bt_translate.c. Read next: walk.h, bt_validate.c.
  */
 #include "bt_private.h"
-#include <stdlib.h>
 #include <sys/mman.h>
 
-#define REGION_PAGES 1024u
-#define PTE_P 1u
-#define PTE_PS 0x80u
-#define PTE_A 0x20u
-#define PTE_D 0x40u
+#define FLAT_PAGES 1024u
 
 static bool paging(const struct bt *b) { return b->v->state.cr0 & CR0_PG; }
 
-/* --- which (view, linear page) pairs map a physical page --- */
+/* --- which (view, linear page) pairs name a physical page --- */
 
 static void rmap_add(struct bt *b, const struct view *w, uint32_t linpage, uint32_t pfn)
 {
@@ -34,6 +29,7 @@ static void rmap_add(struct bt *b, const struct view *w, uint32_t linpage, uint3
 	}
 	b->rmaps[i] = (struct rmap){ linpage << 8 | (uint32_t)(w - b->views), b->pages[pfn].rmap };
 	b->pages[pfn].rmap = i + 1;
+	b->rmaps_used++;
 }
 
 static void rmap_remove(struct bt *b, const struct view *w, uint32_t linpage, uint32_t pfn)
@@ -47,108 +43,176 @@ static void rmap_remove(struct bt *b, const struct view *w, uint32_t linpage, ui
 		*at = b->rmaps[i].next;
 		b->rmaps[i].next = b->rmap_free;
 		b->rmap_free = i + 1;
+		b->rmaps_used--;
 		return;
 	}
 }
 
-static void region_mark(struct view *w, uint32_t linpage)
-{
-	uint32_t r = linpage / REGION_PAGES;
+/* --- entries --- */
 
-	w->filled[r / 64] |= 1ull << (r % 64);
+static void span_mark(struct view *w, uint32_t linpage, bool global)
+{
+	uint32_t s = linpage / SPAN_PAGES, i = linpage % SPAN_PAGES;
+
+	w->span[s].have[i / 64] |= 1ull << (i % 64);
+	w->spans[s / 64] |= 1ull << (s % 64);
+	if (global) {
+		w->span[s].local[i / 64] &= ~(1ull << (i % 64));
+	} else {
+		w->span[s].local[i / 64] |= 1ull << (i % 64);
+		w->local_spans[s / 64] |= 1ull << (s % 64);
+	}
 }
 
-void shadow_large(struct view *w, uint32_t lin, const struct walk *k)
-{
-	if (k->page_size > PAGE_SIZE)
-		w->large[lin >> 28] |= 1ull << (lin >> 22 & 63);
-}
-
-/* Removes an entry; the caller sees to the host mapping. */
-static void entry_clear(struct bt *b, struct view *w, uint32_t linpage)
+/* Makes or changes an entry; flags and code of one for another physical page are gone. */
+static void entry_set(struct bt *b, struct view *w, uint32_t linpage, uint32_t pfn, uint32_t flags, uint64_t pte)
 {
 	uint32_t e = w->shadow[linpage];
 
-	if (e & SH_MAPPED)
-		rmap_remove(b, w, linpage, e >> SH_SHIFT);
-	if (e & SH_CODE)
-		block_kill_linear(b, w, e >> SH_SHIFT, linpage);
+	if (e && e >> SH_SHIFT != pfn) {
+		shadow_entry_clear(b, w, linpage);
+		e = 0;
+	}
+	if (!e)
+		rmap_add(b, w, linpage, pfn);
+	if ((flags & SH_MAPPED) && !(e & SH_MAPPED))
+		w->mapped++;
+	flags |= e & (SH_CODE | SH_TAIL);
+	w->shadow[linpage] = pfn << SH_SHIFT | flags;
+	w->pte[linpage] = pte;
+	span_mark(w, linpage, flags & SH_GLOBAL);
+}
+
+void shadow_entry_clear(struct bt *b, struct view *w, uint32_t linpage)
+{
+	uint32_t e = w->shadow[linpage], s = linpage / SPAN_PAGES, i = linpage % SPAN_PAGES;
+
+	if (!e)
+		return;
+	if (e & (SH_CODE | SH_TAIL)) {
+		b->gen++;
+		if (w->user)
+			share_clear(b, w, linpage, e);
+		else
+			block_kill_linear(b, w, e >> SH_SHIFT, linpage);
+	}
+	rmap_remove(b, w, linpage, e >> SH_SHIFT);
+	w->mapped -= e & SH_MAPPED;
 	w->shadow[linpage] = 0;
+	w->span[s].have[i / 64] &= ~(1ull << (i % 64));
+	w->span[s].local[i / 64] &= ~(1ull << (i % 64));
 }
 
 void shadow_forget(struct bt *b, struct view *w)
 {
-	for (uint32_t r = 0; r < LIN_PAGES / REGION_PAGES; r++) {
-		if (!(w->filled[r / 64] & 1ull << (r % 64)))
+	for (uint32_t s = 0; s < SPANS; s++) {
+		struct span *p = &w->span[s];
+
+		if (!(w->spans[s / 64] & 1ull << (s % 64)))
 			continue;
-		for (uint32_t i = 0; i < REGION_PAGES; i++) {
-			uint32_t lp = r * REGION_PAGES + i, e = w->shadow[lp];
-			if (e & SH_MAPPED)
-				rmap_remove(b, w, lp, e >> SH_SHIFT);
+		for (uint32_t i = 0; i < SPAN_PAGES / 64; i++) {
+			for (uint64_t m = p->have[i]; m; m &= m - 1) {
+				uint32_t lp = s * SPAN_PAGES + i * 64 + (uint32_t)__builtin_ctzll(m);
+
+				rmap_remove(b, w, lp, w->shadow[lp] >> SH_SHIFT);
+				w->shadow[lp] = 0;
+			}
 		}
+		memset(p, 0, sizeof(*p));
 	}
-	madvise(w->shadow, LIN_PAGES * sizeof(*w->shadow), MADV_DONTNEED);
-	memset(w->filled, 0, sizeof(w->filled));
-	memset(w->large, 0, sizeof(w->large));
+	memset(w->spans, 0, sizeof(w->spans));
+	memset(w->local_spans, 0, sizeof(w->local_spans));
+	w->mapped = 0;
 }
 
-/* --- mapping --- */
+/* --- host mappings --- */
 
 static uint8_t *host_page(const struct view *w, uint32_t linpage) { return w->win + ((uint64_t)linpage << PAGE_SHIFT); }
 
-static void host_unmap(struct bt *b, struct view *w, uint32_t linpage, uint32_t n)
+static void maps_add(struct bt *b, struct view *w, uint32_t n)
+{
+	w->maps += n;
+	b->maps += n;
+}
+
+void shadow_unmap(struct bt *b, struct view *w, uint32_t linpage, uint32_t n)
 {
 	mmap(host_page(w, linpage), (size_t)n << PAGE_SHIFT, PROT_NONE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-	w->maps++;
-	b->maps++;
+	b->stat[BS_UNMAPS]++;
+	maps_add(b, w, 1);
+}
+
+static bool host_protect(struct bt *b, struct view *w, uint32_t linpage, uint32_t n, bool writable)
+{
+	b->stat[BS_PROTECTS]++;
+	maps_add(b, w, 2);
+	return !mprotect(host_page(w, linpage), (size_t)n << PAGE_SHIFT, PROT_READ | (writable ? PROT_WRITE : 0));
+}
+
+void shadow_readonly(struct bt *b, struct view *w, uint32_t linpage, uint32_t n)
+{
+	host_protect(b, w, linpage, n, false);
 }
 
 static bool host_map(struct bt *b, struct view *w, uint32_t linpage, uint32_t pfn, uint32_t n, bool writable)
 {
 	int prot = PROT_READ | (writable ? PROT_WRITE : 0), flags = MAP_SHARED | MAP_FIXED | (n <= 16 ? MAP_POPULATE : 0);
 
-	w->maps++;
-	b->maps++;
+	b->stat[BS_MAPS]++;
+	maps_add(b, w, 2);
 	return mmap(host_page(w, linpage), (size_t)n << PAGE_SHIFT, prot, flags, b->vm->mem.fd,
 		(off_t)pfn << PAGE_SHIFT) != MAP_FAILED;
 }
 
+/* --- filling --- */
+
+/* What a fault is answered with: n pages, all under one directory entry or without paging. */
+struct range {
+	uint32_t linpage, pfn, n;
+	uint64_t pte[16]; /* for 4 KiB pages; else the directory entry, in pte[0] */
+	bool large, writable, global;
+};
+
 static bool page_writable(const struct bt *b, uint32_t pfn, bool writable)
 {
-	return writable && !(b->pages[pfn].flags & PG_PROTECTED);
+	return writable && !(b->pages[pfn].flags & PG_CODE);
 }
 
-/* Maps n pages, in runs of equal protection, leaving out those that are mapped as wanted already. */
-static bool map_range(struct bt *b, struct view *w, uint32_t linpage, uint32_t pfn, uint32_t n, bool writable)
+/* Maps the range, in runs of equal protection, leaving out what is mapped as wanted already. */
+static bool map_range(struct bt *b, struct view *w, const struct range *r)
 {
-	for (uint32_t i = 0, run; i < n; i += run) {
-		bool wr = page_writable(b, pfn + i, writable);
-		uint32_t want = SH_MAPPED | (wr ? SH_WRITE : 0);
+	for (uint32_t i = 0, run; i < r->n; i += run) {
+		bool wr = page_writable(b, r->pfn + i, r->writable);
+		uint32_t flags = SH_MAPPED | (wr ? SH_WRITE : 0) | (r->global ? SH_GLOBAL : 0);
+		uint32_t first = w->shadow[r->linpage + i];
 
-		run = 1;
-		if ((w->shadow[linpage + i] & ~SH_CODE) == (((pfn + i) << SH_SHIFT) | want))
+		if (first >> SH_SHIFT == r->pfn + i && (first & (SH_MAPPED | SH_WRITE)) == (flags & (SH_MAPPED | SH_WRITE))) {
+			run = 1;
 			continue;
-		for (run = 0; i + run < n && page_writable(b, pfn + i + run, writable) == wr; run++) {
-			uint32_t lp = linpage + i + run, e = w->shadow[lp], p = pfn + i + run;
-			if ((e & SH_MAPPED) && e >> SH_SHIFT == p) {
-				w->shadow[lp] = (e & SH_CODE) | p << SH_SHIFT | want;
-				continue;
-			}
-			uint32_t code = e && e >> SH_SHIFT == p ? e & SH_CODE : 0;
-			if (e && !code)
-				entry_clear(b, w, lp);
-			w->shadow[lp] = code | p << SH_SHIFT | want;
-			rmap_add(b, w, lp, p);
 		}
-		region_mark(w, linpage + i);
-		if (!host_map(b, w, linpage + i, pfn + i, run, wr))
+		if ((first & SH_MAPPED) && first >> SH_SHIFT == r->pfn + i) { /* another protection */
+			entry_set(b, w, r->linpage + i, r->pfn + i, flags, r->pte[r->large ? 0 : i]);
+			run = 1;
+			if (!host_protect(b, w, r->linpage + i, 1, wr))
+				return false;
+			continue;
+		}
+		for (run = 0; i + run < r->n && page_writable(b, r->pfn + i + run, r->writable) == wr; run++) {
+			uint32_t lp = r->linpage + i + run, e = w->shadow[lp], p = r->pfn + i + run;
+
+			if (run && e >> SH_SHIFT == p && (e & SH_MAPPED) && !(e & SH_WRITE) != !wr)
+				break;
+			entry_set(b, w, lp, p, flags, r->pte[r->large ? 0 : i + run]);
+		}
+		b->stat[BS_FILLED_PAGES] += run;
+		if (!host_map(b, w, r->linpage + i, r->pfn + i, run, wr))
 			return false;
 	}
 	return true;
 }
 
-static uint64_t table_entry(const struct bt *b, gpa_t gpa, unsigned size)
+uint64_t shadow_table_entry(const struct bt *b, gpa_t gpa, unsigned size)
 {
 	const void *p = mem_ptr(&b->vm->mem, gpa, size);
 	uint64_t v = 0;
@@ -159,69 +223,82 @@ static uint64_t table_entry(const struct bt *b, gpa_t gpa, unsigned size)
 }
 
 /* Fault-around for 4 KiB pages: neighbours in the same 64 KiB whose entries continue this one, flags and all. */
-static void extend(const struct bt *b, const struct walk *k, uint32_t *linpage, uint32_t *pfn, uint32_t *n)
+static void extend(const struct bt *b, const struct walk *k, uint32_t lp, struct range *r)
 {
 	const uint64_t avl = 0xe00;
 	gpa_t at = k->entry[k->levels - 1];
-	uint64_t pte = table_entry(b, at, k->entry_size);
-	uint32_t lo = *linpage & ~15u, hi = lo + 16, lp = *linpage;
+	uint64_t pte = shadow_table_entry(b, at, k->entry_size), all[32];
+	uint32_t lo = lp & 15u, first = 16, last = 16;
 
-	while (*linpage > lo && *pfn) {
-		uint32_t d = lp - *linpage + 1;
-		if (((table_entry(b, GPA(at.a - d * k->entry_size), k->entry_size) ^ (pte - ((uint64_t)d << PAGE_SHIFT))) & ~avl))
+	all[16] = pte;
+	while (first > 16 - lo && r->pfn > 16 - first) {
+		uint32_t d = 16 - first + 1;
+
+		all[first - 1] = shadow_table_entry(b, GPA(at.a - d * k->entry_size), k->entry_size);
+		if ((all[first - 1] ^ (pte - ((uint64_t)d << PAGE_SHIFT))) & ~avl)
 			break;
-		(*linpage)--;
-		(*pfn)--;
-		(*n)++;
+		first--;
 	}
-	while (*pfn + *n < b->npages) {
-		uint32_t d = *linpage + *n - lp;
-		if (lp + d >= hi || ((table_entry(b, GPA(at.a + d * k->entry_size), k->entry_size) ^
-				(pte + ((uint64_t)d << PAGE_SHIFT))) & ~avl))
+	while (last < 31 - lo && r->pfn + (last + 1 - 16) < b->npages) {
+		uint32_t d = last + 1 - 16;
+
+		all[last + 1] = shadow_table_entry(b, GPA(at.a + d * k->entry_size), k->entry_size);
+		if ((all[last + 1] ^ (pte + ((uint64_t)d << PAGE_SHIFT))) & ~avl)
 			break;
-		(*n)++;
+		last++;
 	}
+	r->linpage = lp - (16 - first);
+	r->pfn -= 16 - first;
+	r->n = last - first + 1;
+	memcpy(r->pte, all + first, r->n * sizeof(all[0]));
 }
 
-static void range_of(const struct bt *b, const struct walk *k, uint32_t lin, uint32_t *linpage, uint32_t *pfn, uint32_t *n)
+/* A large page, or 4 MiB of the flat address space; just one page of it that is there already. */
+static void range_large(const struct bt *b, const struct view *w, uint32_t lp, uint32_t pages, struct range *r)
 {
-	uint32_t pages = paging(b) ? k->page_size / PAGE_SIZE : REGION_PAGES, off;
+	uint32_t off = lp & (pages - 1), e = w->shadow[lp];
 
-	*linpage = lin >> PAGE_SHIFT;
-	*pfn = (uint32_t)(k->gpa.a >> PAGE_SHIFT);
-	*n = 1;
-	if (pages == 1) {
-		extend(b, k, linpage, pfn, n);
+	r->large = true;
+	if (off > r->pfn || ((e & SH_MAPPED) && e >> SH_SHIFT == r->pfn))
 		return;
-	}
-	off = *linpage & (pages - 1);
-	if (off > *pfn)
-		return;
-	*linpage -= off;
-	*pfn -= off;
-	*n = pages < b->npages - *pfn ? pages : b->npages - *pfn;
+	r->linpage = lp - off;
+	r->pfn -= off;
+	r->n = pages < b->npages - r->pfn ? pages : b->npages - r->pfn;
 }
 
-/* The walk marked entries accessed or dirty: our picture of traced tables follows. */
-void shadow_walked(struct bt *b, const struct walk *w)
+/* Entries of a span are all made under one directory entry: when that has changed, they are compared first. */
+static void span_prepare(struct bt *b, struct view *w, uint32_t lp, const struct walk *k)
 {
-	for (unsigned l = 0; l < w->levels; l++) {
-		uint32_t pfn = (uint32_t)(w->entry[l].a >> PAGE_SHIFT), off = (uint32_t)(w->entry[l].a & (PAGE_SIZE - 1));
+	unsigned level = k->page_size == PAGE_SIZE ? k->levels - 2u : k->levels - 1u;
+	uint64_t pde = shadow_table_entry(b, k->entry[level], k->entry_size);
+	uint32_t s = lp / SPAN_PAGES;
 
-		if (pfn < b->npages && b->pages[pfn].snap)
-			memcpy(b->pages[pfn].snap + off, b->vm->mem.host + w->entry[l].a, w->entry_size);
-	}
+	if (w->span[s].pde == pde)
+		return;
+	if (w->spans[s / 64] & 1ull << (s % 64))
+		validate_span(b, w, s, pde);
+	w->span[s].pde = pde;
+}
+
+static void span_prepare_all(struct bt *b, struct view *w, uint32_t lp, const struct walk *k)
+{
+	if (!k->levels)
+		return;
+	span_prepare(b, w, lp, k);
+	if (k->page_size > SPAN_PAGES * PAGE_SIZE)
+		span_prepare(b, w, lp ^ SPAN_PAGES, k);
 }
 
 /*
- * Answers a fault at lin in the current view. FILL_FAULT: the guest's own page fault, with its error code; FILL_MMIO: not
- * RAM; FILL_PROTECTED: a write to a page that must stay read-only.
+ * Answers a fault at lin in view w. FILL_FAULT: the guest's own page fault, with its error code, if w's privilege is the
+ * access's; FILL_MMIO: not RAM; FILL_PROTECTED: a write to a page that must stay read-only; FILL_USER: a page of the user's,
+ * which is not mapped in the kernel's window unless force says so.
  */
-enum fill shadow_fill(struct bt *b, uint32_t lin, bool write, uint32_t *error)
+enum fill shadow_fill(struct bt *b, struct view *w, uint32_t lin, bool write, bool force, uint32_t *error)
 {
-	struct view *w = b->view;
-	bool wp = !w->user && !(b->v->state.cr0 & CR0_WP), writable;
-	uint32_t linpage, pfn, n, err;
+	bool wp = !w->user && !(b->v->state.cr0 & CR0_WP);
+	uint32_t lp = lin >> PAGE_SHIFT, err, pfn;
+	struct range r = { .linpage = lp, .n = 1 };
 	struct walk k;
 
 	err = walk_page(&b->v->state, &b->vm->mem, GVA(lin), (write ? ACCESS_W : 0) | (w->user ? ACCESS_USER : 0), true, &k);
@@ -229,205 +306,78 @@ enum fill shadow_fill(struct bt *b, uint32_t lin, bool write, uint32_t *error)
 		*error = err & ~WALK_FAULT;
 		return FILL_FAULT;
 	}
-	shadow_walked(b, &k);
-	shadow_large(w, lin, &k);
-	pfn = (uint32_t)(k.gpa.a >> PAGE_SHIFT);
+	r.pfn = pfn = (uint32_t)(k.gpa.a >> PAGE_SHIFT);
 	if (pfn >= b->npages)
 		return FILL_MMIO;
-	if (write && (b->pages[pfn].flags & PG_PROTECTED) == PG_CODE && !b->pages[pfn].blocks)
-		b->pages[pfn].flags &= ~PG_CODE;
-	if (write && (b->pages[pfn].flags & PG_PROTECTED))
+	if (!w->user && k.user && k.levels && !k.global && b->many_spaces && !force)
+		return FILL_USER;
+	if (write && (b->pages[pfn].flags & PG_CODE) && !smc_page_write(b, pfn))
 		return FILL_PROTECTED;
-	writable = !paging(b) || ((k.writable || wp) && (write || k.dirty));
-	range_of(b, &k, lin, &linpage, &pfn, &n);
-	if (b->maps > BT_MAPS_MAX)
+	r.writable = !paging(b) || ((k.writable || wp) && (write || k.dirty));
+	r.global = k.global && !w->user;
+	view_maps_bound(b);
+	span_prepare_all(b, w, lp, &k);
+	if (!paging(b))
+		range_large(b, w, lp, FLAT_PAGES, &r);
+	else if (k.page_size != PAGE_SIZE)
+		range_large(b, w, lp, k.page_size / PAGE_SIZE, &r);
+	else
+		extend(b, &k, lp, &r);
+	if (r.large)
+		r.pte[0] = k.levels ? shadow_table_entry(b, k.entry[k.levels - 1], k.entry_size) : 0;
+	b->stat[BS_FILLS]++;
+	if (!map_range(b, w, &r)) {
 		view_drop_all(b);
-	if (!map_range(b, w, linpage, pfn, n, writable)) {
-		view_drop_all(b);
-		if (!map_range(b, w, linpage, pfn, n, writable))
+		span_prepare_all(b, w, lp, &k);
+		if (!map_range(b, w, &r))
 			vm_stop(b->vm, END_HOST, 0, "the host refused to map guest memory; see vm.max_map_count and ulimit -v");
 	}
 	return FILL_OK;
 }
 
 /* Writes to a physical page shall be noticed from now on. */
-void shadow_protect(struct bt *b, uint32_t pfn, uint32_t flag)
+void shadow_protect(struct bt *b, uint32_t pfn)
 {
 	struct page_info *p = &b->pages[pfn];
 
-	if (!(p->flags & PG_PROTECTED)) {
-		for (uint32_t i = p->rmap; i; i = b->rmaps[i - 1].next) {
-			struct view *w = &b->views[b->rmaps[i - 1].lin_view & 0xff];
-			uint32_t lp = b->rmaps[i - 1].lin_view >> 8;
+	if (p->flags & PG_CODE)
+		return;
+	for (uint32_t i = p->rmap; i; i = b->rmaps[i - 1].next) {
+		struct view *w = &b->views[b->rmaps[i - 1].lin_view & 0xff];
+		uint32_t lp = b->rmaps[i - 1].lin_view >> 8;
 
-			if (!(w->shadow[lp] & SH_WRITE))
-				continue;
-			mprotect(host_page(w, lp), PAGE_SIZE, PROT_READ);
-			w->shadow[lp] &= ~SH_WRITE;
-			w->maps += 2;
-			b->maps += 2;
-		}
+		if (!(w->shadow[lp] & SH_WRITE))
+			continue;
+		w->shadow[lp] &= ~SH_WRITE;
+		host_protect(b, w, lp, 1, false);
 	}
-	p->flags |= flag;
+	p->flags |= PG_CODE;
 }
 
-void shadow_code(struct bt *b, uint32_t lin, uint32_t pfn)
+void shadow_code(struct bt *b, struct view *w, uint32_t lin, const struct walk *k, uint32_t flags)
 {
-	uint32_t lp = lin >> PAGE_SHIFT, *e = &b->view->shadow[lp];
+	uint32_t lp = lin >> PAGE_SHIFT, pfn = (uint32_t)(k->gpa.a >> PAGE_SHIFT), e;
 
-	if (*e && *e >> SH_SHIFT != pfn)
-		shadow_drop_page(b, b->view, lp);
-	*e = pfn << SH_SHIFT | (*e & 15u) | SH_CODE;
-	region_mark(b->view, lp);
-}
-
-/* --- traces on page tables --- */
-
-static void trace_page(struct bt *b, uint64_t gpa)
-{
-	uint32_t pfn = (uint32_t)(gpa >> PAGE_SHIFT);
-	struct page_info *p = &b->pages[pfn];
-
-	if (gpa >= b->vm->mem.size || (p->flags & PG_TABLE))
-		return;
-	if (b->ntables == b->max_tables) {
-		uint32_t *t = realloc(b->tables, (b->max_tables + 64) * 2 * sizeof(*t));
-		if (!t)
-			return;
-		b->tables = t;
-		b->max_tables = (b->max_tables + 64) * 2;
+	span_prepare_all(b, w, lp, k);
+	e = w->shadow[lp];
+	if (e && e >> SH_SHIFT != pfn) {
+		shadow_drop_page(b, w, lp);
+		e = 0;
 	}
-	p->snap = malloc(PAGE_SIZE);
-	if (!p->snap)
-		return;
-	b->tables[b->ntables++] = pfn;
-	memcpy(p->snap, b->vm->mem.host + ((uint64_t)pfn << PAGE_SHIFT), PAGE_SIZE);
-	shadow_protect(b, pfn, PG_TABLE);
-}
-
-/* A directory entry came to life: the table it names is traced. */
-void shadow_trace_entry(struct bt *b, uint64_t entry)
-{
-	if ((entry & PTE_P) && !((entry & PTE_PS) && (b->v->state.cr4 & (CR4_PSE | CR4_PAE))))
-		trace_page(b, entry & 0xffffff000ull);
-}
-
-static void trace_directory(struct bt *b, uint64_t gpa, unsigned size)
-{
-	trace_page(b, gpa);
-	for (unsigned i = 0; i < PAGE_SIZE / size; i++)
-		shadow_trace_entry(b, table_entry(b, GPA((gpa & PAGE_MASK) + i * size), size));
-}
-
-void shadow_trace_tables(struct bt *b, uint64_t cr3)
-{
-	if (b->vm->cfg.bt.no_traces)
-		return;
-	if (!(b->v->state.cr4 & CR4_PAE)) {
-		trace_directory(b, cr3 & 0xfffff000u, 4);
+	if (e) {
+		w->shadow[lp] = e | flags;
 		return;
 	}
-	trace_page(b, cr3 & 0xffffffe0u);
-	for (unsigned i = 0; i < 4; i++) {
-		uint64_t e = table_entry(b, GPA((cr3 & 0xffffffe0u) + i * 8), 8);
-		if (e & PTE_P)
-			trace_directory(b, e & 0xffffff000ull, 8);
-	}
+	entry_set(b, w, lp, pfn, k->global && !w->user ? SH_GLOBAL : 0,
+		k->levels ? shadow_table_entry(b, k->entry[k->levels - 1], k->entry_size) : 0);
+	w->shadow[lp] |= flags;
 }
-
-/* Whether a traced page is a page directory of the current address space. */
-bool shadow_is_directory(struct bt *b, uint32_t pfn)
-{
-	uint64_t cr3 = b->v->state.cr3;
-
-	if (!(b->v->state.cr4 & CR4_PAE))
-		return pfn == cr3 >> PAGE_SHIFT;
-	for (unsigned i = 0; i < 4; i++)
-		if (table_entry(b, GPA((cr3 & 0xffffffe0u) + i * 8), 8) >> PAGE_SHIFT == pfn)
-			return true;
-	return false;
-}
-
-/* --- invalidation --- */
 
 void shadow_drop_page(struct bt *b, struct view *w, uint32_t linpage)
 {
 	bool mapped = w->shadow[linpage] & SH_MAPPED;
 
-	entry_clear(b, w, linpage);
+	shadow_entry_clear(b, w, linpage);
 	if (mapped)
-		host_unmap(b, w, linpage, 1);
-}
-
-/* Does an entry still say what the guest's tables say? */
-static bool entry_valid(const struct bt *b, const struct view *w, uint32_t linpage)
-{
-	uint32_t e = w->shadow[linpage];
-	bool wp = !w->user && !(b->v->state.cr0 & CR0_WP);
-	struct walk k;
-
-	if (walk_page(&b->v->state, &b->vm->mem, GVA((uint64_t)linpage << PAGE_SHIFT),
-			(w->user ? ACCESS_USER : 0) | (e & SH_CODE ? ACCESS_X : 0), false, &k))
-		return false;
-	if (k.gpa.a >> PAGE_SHIFT != e >> SH_SHIFT)
-		return false;
-	if (k.levels && !(table_entry(b, k.entry[k.levels - 1], k.entry_size) & PTE_A))
-		return false;
-	return !(e & SH_WRITE) || (k.dirty && (k.writable || wp));
-}
-
-/* A page whose mapping comes and goes. */
-static void note_drop(struct bt *b, uint32_t linpage)
-{
-	uint8_t *n = &b->drops[linpage % DROPS];
-
-	if (++b->ndrops % 16384 == 0)
-		memset(b->drops, 0, sizeof(b->drops));
-	if (*n < 255)
-		(*n)++;
-}
-
-static void validate_region(struct bt *b, struct view *w, uint32_t region)
-{
-	uint32_t first = region * REGION_PAGES, run = 0;
-
-	for (uint32_t i = 0; i <= REGION_PAGES; i++) {
-		uint32_t lp = first + i;
-		bool bad = i < REGION_PAGES && w->shadow[lp] && !entry_valid(b, w, lp);
-
-		if (bad && (w->shadow[lp] & SH_MAPPED))
-			run++;
-		if (bad) {
-			bool mapped = w->shadow[lp] & SH_MAPPED;
-			entry_clear(b, w, lp);
-			note_drop(b, lp);
-			if (mapped)
-				continue;
-		}
-		if (run)
-			host_unmap(b, w, lp - run, run);
-		run = 0;
-	}
-}
-
-void shadow_validate(struct bt *b, struct view *w)
-{
-	for (uint32_t r = 0; r < LIN_PAGES / REGION_PAGES; r++)
-		if (w->filled[r / 64] & 1ull << (r % 64))
-			validate_region(b, w, r);
-	w->pt_epoch = b->pt_epoch;
-}
-
-/* Any address in a large page stands for all of it (SDM vol. 3, 4.10.4.1). */
-void shadow_invlpg(struct bt *b, uint32_t lin)
-{
-	uint32_t lp = lin >> PAGE_SHIFT, r = lp / REGION_PAGES;
-
-	for (unsigned i = 0; i < BT_VIEWS; i++) {
-		struct view *w = &b->views[i];
-
-		if (w->used && b->view && w->cr3 == b->view->cr3 &&
-		    ((w->large[r / 64] & 1ull << (r % 64)) || (w->shadow[lp] && !entry_valid(b, w, lp))))
-			validate_region(b, w, r);
-	}
+		shadow_unmap(b, w, linpage, 1);
 }

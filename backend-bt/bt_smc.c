@@ -1,9 +1,10 @@
 /*
- * bt_smc.c - writes that matter to the translator: to pages with translated code, and to live page tables.
+ * bt_smc.c - writes to pages with translated code, and instructions ("sites") that are translated in a special way.
  *
- * Such pages are read-only in every window. The first write from an instruction is a host fault; the instruction ("site")
- * is then translated anew as a callout that goes through the interpreter, whose hooks end here, so that in the steady
- * state neither self-modifying code nor page-table code costs a signal. Called by the interpreter and bt_fault.c.
+ * Pages with code are read-only in every window. A write is a host fault, and takes the page's code away: then it is an
+ * ordinary page. When that happens over and over, code and data are mixed on it: the page stays read-only, and the site is
+ * translated anew as a callout that goes through the interpreter, whose hooks end here, so that in the steady state
+ * self-modifying code costs no signal. Called by the interpreter and bt_fault.c.
  */
 #include "bt_private.h"
 
@@ -62,6 +63,7 @@ void site_mark(struct bt *b, uint32_t eip, uint32_t flag)
 		return;
 	s->flags |= flag;
 	s->quiet = 0;
+	b->stat[flag == SITE_USER ? BS_SITES_USER : BS_SITES_SOFT]++;
 	site_kill(b, eip);
 }
 
@@ -69,6 +71,7 @@ void site_mark(struct bt *b, uint32_t eip, uint32_t flag)
 void site_fault(struct bt *b, uint32_t eip, uint32_t page)
 {
 	struct site *s;
+	uint32_t now;
 
 	if (b->vm->cfg.bt.no_adapt)
 		return;
@@ -77,7 +80,10 @@ void site_fault(struct bt *b, uint32_t eip, uint32_t page)
 		s->page = page;
 		return;
 	}
-	if (++s->faults >= SITE_FAULTS) {
+	now = (uint32_t)(__rdtsc() >> DROP_CLOCK);
+	s->faults = now - s->when <= DROP_SOON ? s->faults + 1 : 1;
+	s->when = now;
+	if (s->faults >= SITE_FAULTS) {
 		s->faults = 0;
 		site_mark(b, eip, SITE_SOFT);
 	}
@@ -99,49 +105,36 @@ void site_ran(struct bt *b, uint32_t eip)
 	site_kill(b, eip);
 }
 
-/* A traced table changed. Only bits that the walker itself sets do not count as the guest's doing. */
-static void table_written(struct bt *b, uint32_t pfn, uint32_t off, unsigned len)
+bool smc_page_write(struct bt *b, uint32_t pfn)
 {
 	struct page_info *p = &b->pages[pfn];
-	unsigned size = b->v->state.cr4 & CR4_PAE ? 8 : 4;
-	bool changed = false;
 
-	for (uint32_t at = off & ~(size - 1); at < off + len && at < PAGE_SIZE; at += size) {
-		uint64_t old = 0, new = 0;
-
-		memcpy(&old, p->snap + at, size);
-		memcpy(&new, b->vm->mem.host + ((uint64_t)pfn << PAGE_SHIFT) + at, size);
-		if (old == new || ((old ^ new) & ~0x60ull) == 0) {
-			if (!(old & ~new))
-				goto next; /* nothing, or accessed and dirty bits that were set */
-		}
-		changed = true;
-		if (old & 1)
-			b->pt_epoch++;
-		if ((new & 1) && shadow_is_directory(b, pfn))
-			shadow_trace_entry(b, new);
-next:
-		memcpy(p->snap + at, &new, size);
+	if (p->blocks) {
+		if (b->translations - p->when > PG_MIXED_SOON)
+			p->writes = 0;
+		p->when = b->translations;
+		if (p->writes >= PG_MIXED_AFTER)
+			return false;
+		p->writes++;
+		b->stat[BS_CODE_WRITES]++;
+		stat_count_at(&b->v->stats, EV_SMC, MECH_TRAP, GVA(b->v->state.rip));
+		while (p->blocks)
+			block_kill(b, p->blocks - 1);
 	}
-	if (changed)
-		stat_count_at(&b->v->stats, EV_PT_WRITE, b->v->interp.mech, GVA(b->v->state.rip));
+	p->flags &= (uint8_t)~PG_CODE;
+	return true;
 }
 
 /* The interpreter wrote guest RAM. */
 void smc_phys_write(void *ctx, gpa_t gpa, unsigned len)
 {
 	struct bt *b = ctx;
-	uint32_t pfn = (uint32_t)(gpa.a >> PAGE_SHIFT), off = (uint32_t)(gpa.a & (PAGE_SIZE - 1));
-	struct page_info *p = &b->pages[pfn];
+	uint32_t pfn = (uint32_t)(gpa.a >> PAGE_SHIFT);
 
-	if (!(p->flags & PG_PROTECTED))
+	if (!b->pages[pfn].blocks)
 		return;
-	if ((p->flags & PG_CODE) && p->blocks) {
-		stat_count_at(&b->v->stats, EV_SMC, b->v->interp.mech, GVA(b->v->state.rip));
-		block_kill_range(b, pfn, off, len);
-	}
-	if (p->snap)
-		table_written(b, pfn, off, len);
+	stat_count_at(&b->v->stats, EV_SMC, b->v->interp.mech, GVA(b->v->state.rip));
+	block_kill_range(b, pfn, (uint32_t)(gpa.a & (PAGE_SIZE - 1)), len);
 }
 
 /* The guest flushed its TLB through the interpreter. A full flush waits for bt_mode_sync, which knows the new CR3. */
@@ -149,9 +142,10 @@ void smc_tlb_flush(void *ctx, gva_t gva, bool all, bool global)
 {
 	struct bt *b = ctx;
 
-	(void)global;
-	if (all)
+	if (all) {
 		b->flush_pending = true;
-	else
-		shadow_invlpg(b, (uint32_t)gva.a);
+		b->flush_global |= global;
+	} else {
+		validate_page(b, (uint32_t)gva.a);
+	}
 }

@@ -8,53 +8,47 @@
 #include "bt_emit.h"
 
 /* Core's view of the page that lin executes from; NULL on a fault or outside RAM (the interpreter will tell the guest). */
-const uint8_t *code_page(struct bt *b, uint32_t lin, uint32_t *pfn)
+const uint8_t *code_page(struct bt *b, uint32_t lin, struct walk *k)
 {
-	struct walk w;
 	unsigned access = ACCESS_X | (b->view->user ? ACCESS_USER : 0);
 
-	if (walk_page(&b->v->state, &b->vm->mem, GVA(lin), access, true, &w))
+	if (walk_page(&b->v->state, &b->vm->mem, GVA(lin), access, true, k))
 		return NULL;
-	shadow_walked(b, &w);
-	shadow_large(b->view, lin, &w);
-	w.gpa.a &= PAGE_MASK;
-	*pfn = (uint32_t)(w.gpa.a >> PAGE_SHIFT);
-	return mem_ptr(&b->vm->mem, w.gpa, PAGE_SIZE);
+	return mem_ptr(&b->vm->mem, GPA(k->gpa.a & PAGE_MASK), PAGE_SIZE);
 }
 
 /*
  * The page after the first, where code that will run may or may not lie: only if its entries are marked accessed already, as
  * they are not to be for a page that the guest does not execute. (The SDM allows it; then nobody could tell a bug from it.)
  */
-static const uint8_t *code_page_ahead(struct bt *b, uint32_t lin, uint32_t *pfn)
+static const uint8_t *code_page_ahead(struct bt *b, uint32_t lin, struct walk *k)
 {
 	const struct mem *m = &b->vm->mem;
-	struct walk w;
 
-	if (walk_page(&b->v->state, m, GVA(lin), ACCESS_X | (b->view->user ? ACCESS_USER : 0), false, &w))
+	if (walk_page(&b->v->state, m, GVA(lin), ACCESS_X | (b->view->user ? ACCESS_USER : 0), false, k))
 		return NULL;
-	for (unsigned i = w.entry_size == 8; i < w.levels; i++) { /* a PDPTE has no such bit */
-		const uint8_t *e = mem_ptr(m, w.entry[i], 1);
+	for (unsigned i = k->entry_size == 8; i < k->levels; i++) { /* a PDPTE has no such bit */
+		const uint8_t *e = mem_ptr(m, k->entry[i], 1);
 		if (!e || !(*e & 0x20))
 			return NULL;
 	}
-	shadow_large(b->view, lin, &w);
-	w.gpa.a &= PAGE_MASK;
-	*pfn = (uint32_t)(w.gpa.a >> PAGE_SHIFT);
-	return mem_ptr(m, w.gpa, PAGE_SIZE);
+	return mem_ptr(m, GPA(k->gpa.a & PAGE_MASK), PAGE_SIZE);
 }
 
 struct fetch {
 	const uint8_t *page[2];
-	uint32_t lin, pfn[2];
+	uint32_t lin;
+	struct walk walk[2];
 	bool have2, tried2;
 	uint8_t buf[32];
 };
 
+static uint32_t fetch_pfn(const struct fetch *f, unsigned i) { return (uint32_t)(f->walk[i].gpa.a >> PAGE_SHIFT); }
+
 static void fetch_second(struct bt *b, struct fetch *f, bool runs)
 {
 	f->tried2 = true;
-	f->page[1] = runs ? code_page(b, f->lin + PAGE_SIZE, &f->pfn[1]) : code_page_ahead(b, f->lin + PAGE_SIZE, &f->pfn[1]);
+	f->page[1] = runs ? code_page(b, f->lin + PAGE_SIZE, &f->walk[1]) : code_page_ahead(b, f->lin + PAGE_SIZE, &f->walk[1]);
 	f->have2 = f->page[1] != NULL && f->lin + PAGE_SIZE != 0;
 }
 
@@ -69,16 +63,30 @@ static unsigned fetch(struct bt *b, struct fetch *f, uint32_t eip, const uint8_t
 	if (off >= 2 * PAGE_SIZE || (off >= PAGE_SIZE && !f->have2))
 		return 0;
 	n1 = off < PAGE_SIZE ? PAGE_SIZE - off : 2 * PAGE_SIZE - off;
-	if (n1 >= 15) {
+	if (n1 >= 16) {
 		*bytes = off < PAGE_SIZE ? f->page[0] + off : f->page[1] + off - PAGE_SIZE;
-		return 15;
+		return 16;
 	}
 	memcpy(f->buf, off < PAGE_SIZE ? f->page[0] + off : f->page[1] + off - PAGE_SIZE, n1);
-	n2 = off < PAGE_SIZE && f->have2 ? 15 - n1 : 0;
+	n2 = off < PAGE_SIZE && f->have2 ? 16 - n1 : 0;
 	if (n2)
 		memcpy(f->buf + n1, f->page[1], n2);
 	*bytes = f->buf;
 	return n1 + n2;
+}
+
+/*
+ * User code, which other processes share, does not run on into the next page: what is there is their own affair. An
+ * instruction that straddles two pages is a block of its own. Returns how many bytes belong to the current instruction and
+ * may be looked at; 0: the block ends before it.
+ */
+static unsigned fetch_user(const struct tr *t, const struct fetch *f, unsigned n)
+{
+	uint32_t room = f->lin + PAGE_SIZE - t->next;
+
+	if (t->next - f->lin >= PAGE_SIZE)
+		return 0;
+	return t->n && n > room ? room : n;
 }
 
 /* Sets of instructions that surely leave the FPU's state alone. */
@@ -138,6 +146,22 @@ static void patch(uint8_t *site, const uint8_t *to)
 	memcpy(site, &rel, 4);
 }
 
+/* jmp table[target]: to user code in another page, or perhaps at a straddling instruction. */
+static void emit_far_stub(struct tr *t, uint32_t target)
+{
+	struct ea sum = { H_R8, H_R14, 0 };
+
+	emit_imm32(t, H_R9, target);
+	e4(t, 0x8c048b47);         /* mov r8d, [r12 + r9*4] */
+	emit_lea64(t, H_R8, &sum);
+	e3(t, 0x41, 0xff, 0xe0);   /* jmp r8 */
+}
+
+static bool chains(const struct tr *t, uint32_t target)
+{
+	return !t->b->view->user || ((target ^ t->first) >> PAGE_SHIFT == 0 && target % PAGE_SIZE <= PAGE_SIZE - 15);
+}
+
 /*
  * Resolves the block's direct jumps: inside the block for good, into other blocks with a link, and to a stub that asks
  * bt_co_chain where there is no code yet. The stub is kept, for the day when the target dies.
@@ -154,10 +178,14 @@ static void finish_jumps(struct tr *t, uint32_t self)
 			patch(t->jump[i].site, b->code + host);
 			continue;
 		}
-		link = b->nlinks++;
-		b->links[link] = (struct link){ .site = (uint32_t)(t->jump[i].site - b->code),
-			.stub = (uint32_t)(t->p - b->code), .target = target };
 		patch(t->jump[i].site, t->p);
+		if (!chains(t, target)) {
+			emit_far_stub(t, target);
+			continue;
+		}
+		link = cache_unit(b)->links++;
+		b->links[link] = (struct link){ .site = (uint32_t)(t->jump[i].site - b->code), .stub = (uint32_t)(t->p - b->code),
+			.target = target, .pfn = k->user ? k->pfn[0] : LINK_ANY };
 		emit_call_hot(t, HOT_THUNK(TH_CHAIN));
 		e4(t, link);
 		if (host && !b->vm->cfg.bt.no_chain) {
@@ -170,31 +198,35 @@ static void finish_jumps(struct tr *t, uint32_t self)
 static void commit(struct tr *t, const struct fetch *f)
 {
 	struct bt *b = t->b;
-	uint32_t self = b->nblocks++;
+	struct unit *u = cache_unit(b);
+	uint32_t self = u->blocks++;
 	struct block *k = &b->blocks[self];
-	uint32_t last = t->next - 1;
-	bool crosses = (last ^ f->lin) & (uint32_t)PAGE_MASK;
+	bool two = ((t->next - 1) ^ f->lin) & PAGE_MASK;
 
 	*k = (struct block){ .host = (uint32_t)(t->start - b->code), .host_len = (uint32_t)(t->p - t->start),
-		.body = (uint32_t)(t->body - t->start), .start = t->first,
-		.len = t->next - t->first, .imap = b->nimap, .insns = t->n, .view = (uint16_t)(b->view - b->views) };
-	k->pfn[0] = f->pfn[0];
-	k->pfn[1] = crosses ? f->pfn[1] : f->pfn[0];
-	memcpy(b->imap + b->nimap, t->map, t->n * sizeof(t->map[0]));
-	b->nimap += t->n;
-	for (unsigned i = 0; i < t->n; i++)
-		b->view->table[t->guest[i]] = k->host + t->map[i].host;
-	for (int i = 0; i < 1 + crosses; i++) {
-		if (!i || k->pfn[1] != k->pfn[0]) { /* two linear pages may well be one physical page */
-			k->next[i] = b->pages[k->pfn[i]].blocks;
-			b->pages[k->pfn[i]].blocks = self + 1;
-		}
-		shadow_protect(b, k->pfn[i], PG_CODE);
-		shadow_code(b, f->lin + (i ? PAGE_SIZE : 0), k->pfn[i]);
+		.body = (uint32_t)(t->body - t->start), .start = t->first, .len = t->next - t->first, .imap = u->imap, .insns = t->n,
+		.view = (uint16_t)(b->view - b->views), .user = b->view->user };
+	k->pfn[0] = fetch_pfn(f, 0);
+	k->pfn[1] = two ? fetch_pfn(f, 1) : k->pfn[0];
+	memcpy(b->imap + u->imap, t->map, t->n * sizeof(t->map[0]));
+	u->imap += t->n;
+	for (int i = 0; i < 1 + two; i++) {
+		/* A user block's page is in SH_CODE's care since share_install; what is special is the end of a straddling one. */
+		shadow_code(b, b->view, f->lin + (i ? PAGE_SIZE : 0), &f->walk[i], k->user && i ? SH_TAIL : SH_CODE);
+		if (i && k->pfn[1] == k->pfn[0])
+			break;
+		k->next[i] = b->pages[k->pfn[i]].blocks;
+		b->pages[k->pfn[i]].blocks = self + 1;
+		shadow_protect(b, k->pfn[i]);
 	}
+	if (k->user)
+		share_added(b, self);
+	else
+		for (unsigned i = 0; i < t->n; i++)
+			b->view->table[t->guest[i]] = k->host + t->map[i].host;
 	finish_jumps(t, self);
 	k->host_len = (uint32_t)(t->p - t->start);
-	b->code_used = (uint32_t)(t->p - b->code);
+	u->code = (uint32_t)(t->p - b->code);
 	if (b->vm->cfg.listings)
 		bt_listing_keep(b, k);
 }
@@ -229,9 +261,12 @@ static unsigned form(struct tr *t, struct fetch *f)
 	unsigned limit = insn_limit(b);
 
 	while (t->n < limit && !t->end) {
-		unsigned n = fetch(b, f, t->next, &t->bytes);
+		unsigned n;
 
 		if (t->n && b->view->table[t->next])
+			break;
+		n = fetch(b, f, t->next, &t->bytes);
+		if (b->view->user && !(n = fetch_user(t, f, n)))
 			break;
 		bool stop = debug_stops_at(b, t->next);
 		if (stop) {
@@ -245,6 +280,11 @@ static unsigned form(struct tr *t, struct fetch *f)
 		t->avail = n;
 		t->eip = t->next;
 		t->next = t->eip + t->d.length;
+		if ((t->next ^ f->lin) & PAGE_MASK && !((t->eip ^ f->lin) & PAGE_MASK)) {
+			t->avail = t->d.length; /* what follows on another page may be exchanged */
+			if (b->view->user && t->next % PAGE_SIZE)
+				limit = t->n + 1;
+		}
 		t->site = site_flags(b, t->eip);
 		t->flags = IM_RESTART;
 		bool shadow = t->after_sti;
@@ -271,14 +311,15 @@ bool translate(struct bt *b, uint32_t eip)
 	struct fetch f = { .lin = eip & (uint32_t)PAGE_MASK };
 	uint64_t t0;
 
-	if (b->code_used + BT_BLOCK_BYTES + (b->v->insns.on ? BT_BLOCK_INSNS * BT_COUNT_BYTES : 0) > b->code_size || b->nblocks + 1 > b->max_blocks ||
-	    b->nimap + BT_BLOCK_INSNS > b->max_imap || b->nlinks + TR_JUMPS > b->max_links)
-		cache_flush(b);
-	f.page[0] = code_page(b, eip, &f.pfn[0]);
+	f.page[0] = code_page(b, eip, &f.walk[0]);
 	if (!f.page[0])
 		return false;
+	if (b->view->user && share_install(b, eip))
+		return true;
+	cache_room(b, BT_BLOCK_BYTES + (b->v->insns.on ? BT_BLOCK_INSNS * BT_COUNT_BYTES : 0));
 	t0 = stat_begin(&b->v->stats, EV_TRANSLATION, MECH_CALLOUT);
-	t.start = t.p = b->code + b->code_used;
+	t.start = t.p = b->code + cache_unit(b)->code;
+	b->translations++;
 	if (!form(&t, &f)) {
 		b->v->stats.cell[EV_TRANSLATION][MECH_CALLOUT].count--;
 		return false;

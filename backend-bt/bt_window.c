@@ -1,14 +1,18 @@
 /*
- * bt_window.c - windows: 4 GiB of host address space for each guest address space and privilege, between guard zones.
+ * bt_window.c - windows: 4 GiB of host address space for each guest address space, between guard zones, and which is current.
  *
  * A window's base is a multiple of 4 GiB. Translated code adds a zero-extended 32-bit register and a displacement to it,
  * which cannot reach past the guards, so whatever the guest computes it names its own memory or nothing. Switching
- * address space or privilege is the choice of another base. Windows are recycled, least recently used first. Read next:
- * bt_shadow.c, which puts pages into them.
+ * address space or privilege is the choice of another base. The guest's kernel has one window for all its address
+ * spaces; user mode has one for each CR3, recycled, least recently used first. Called by bt.c when system state changes.
+ * Read next: bt_shadow.c, which puts pages into windows, and bt_validate.c, which takes them out.
  */
 #include "bt_private.h"
 #include <errno.h>
 #include <sys/mman.h>
+
+#define FILL_PAGES 1024u /* entries that one fill can make */
+#define REGION_BYTES (GUARD + WINDOW + GUARD + WINDOW)
 
 static void *map_none(void *at, size_t n, int prot, int extra)
 {
@@ -17,14 +21,19 @@ static void *map_none(void *at, size_t n, int prot, int extra)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+static void *map_rw(size_t n) { return map_none(NULL, n, PROT_READ | PROT_WRITE, 0); }
+
 int view_reserve(struct view *w)
 {
 	if (w->region)
 		return 0;
-	w->region = map_none(NULL, GUARD + WINDOW + GUARD + WINDOW, PROT_NONE, 0);
-	w->table = map_none(NULL, TABLE_BYTES, PROT_READ | PROT_WRITE, 0);
-	w->shadow = map_none(NULL, LIN_PAGES * sizeof(*w->shadow), PROT_READ | PROT_WRITE, 0);
-	if (!w->region || !w->table || !w->shadow)
+	w->region = map_none(NULL, REGION_BYTES, PROT_NONE, 0);
+	w->table = map_rw(TABLE_BYTES);
+	w->shadow = map_rw(LIN_PAGES * sizeof(*w->shadow));
+	w->pte = map_rw(LIN_PAGES * sizeof(*w->pte));
+	w->span = map_rw(SPANS * sizeof(*w->span));
+	w->table_used = map_rw(LIN_PAGES / 8);
+	if (!w->region || !w->table || !w->shadow || !w->pte || !w->span || !w->table_used)
 		return -ENOMEM;
 	w->win = (uint8_t *)(((uintptr_t)w->region + GUARD + WINDOW - 1) & ~(uintptr_t)(WINDOW - 1));
 	return 0;
@@ -34,44 +43,110 @@ void view_release(struct bt *b, struct view *w)
 {
 	(void)b;
 	if (w->region)
-		munmap(w->region, GUARD + WINDOW + GUARD + WINDOW);
+		munmap(w->region, REGION_BYTES);
 	if (w->table)
 		munmap(w->table, TABLE_BYTES);
 	if (w->shadow)
 		munmap(w->shadow, LIN_PAGES * sizeof(*w->shadow));
+	if (w->pte)
+		munmap(w->pte, LIN_PAGES * sizeof(*w->pte));
+	if (w->span)
+		munmap(w->span, SPANS * sizeof(*w->span));
+	if (w->table_used)
+		munmap(w->table_used, LIN_PAGES / 8);
 	memset(w, 0, sizeof(*w));
+}
+
+/* All host mappings of a window, in one call; its entries are the caller's affair. */
+void view_unmap_all(struct bt *b, struct view *w)
+{
+	if (w->maps)
+		map_none(w->win, WINDOW, PROT_NONE, MAP_FIXED);
+	b->stat[BS_UNMAPS]++;
+	b->maps -= w->maps;
+	w->maps = 0;
+	w->mapped = 0;
+	w->epoch++;
 }
 
 void view_drop(struct bt *b, struct view *w)
 {
 	uint16_t self = (uint16_t)(w - b->views);
 
-	if (w->other)
-		w->other->other = NULL;
-	w->other = NULL;
+	b->stat[BS_VIEW_DROPS]++;
+	if (w->user)
+		share_forget(b, w);
+	else
+		cache_kill_view(b, self);
 	shadow_forget(b, w);
-	for (uint32_t i = 0; i < b->nblocks; i++)
-		if (b->blocks[i].view == self)
-			block_kill(b, i);
-	map_none(w->win, WINDOW, PROT_NONE, MAP_FIXED);
-	b->maps -= w->maps;
-	w->maps = 0;
+	view_unmap_all(b, w);
+	b->gen++;
 }
 
 void view_drop_all(struct bt *b)
 {
 	cache_flush(b);
 	for (unsigned i = 0; i < BT_VIEWS; i++) {
-		if (!b->views[i].used)
+		struct view *w = &b->views[i];
+
+		if (!w->used)
 			continue;
-		view_drop(b, &b->views[i]);
-		if (&b->views[i] != b->view)
-			b->views[i].used = false;
+		view_drop(b, w);
+		if (w != b->kview && w != b->uview)
+			w->used = false;
 	}
+	memset(b->mixed, 0, sizeof(b->mixed));
+	memset(b->hot->side, 0, sizeof(b->hot->side));
 }
 
+/* --- the number of host mappings --- */
+
+/* What is really there: runs of pages that are contiguous here and in RAM, and have one protection. */
+static uint32_t maps_count(const struct view *w)
+{
+	uint32_t n = 1, last = 0, last_lp = 0;
+
+	for (uint32_t s = 0; s < SPANS; s++) {
+		if (!(w->spans[s / 64] & 1ull << (s % 64)))
+			continue;
+		for (uint32_t lp = s * SPAN_PAGES; lp < (s + 1) * SPAN_PAGES; lp++) {
+			uint32_t e = w->shadow[lp];
+
+			if (!(e & SH_MAPPED))
+				continue;
+			if (!last || lp != last_lp + 1 || e >> SH_SHIFT != (last >> SH_SHIFT) + 1 || ((e ^ last) & SH_WRITE))
+				n += lp == last_lp + 1 ? 1 : 2;
+			last = e;
+			last_lp = lp;
+		}
+	}
+	return n;
+}
+
+/* Before one more: counts anew, and drops whole views while there are too many. */
+void view_maps_bound(struct bt *b)
+{
+	if (b->rmaps_used + 2 * FILL_PAGES > b->max_rmaps)
+		view_drop_all(b);
+	if (b->maps <= BT_MAPS_MAX)
+		return;
+	b->maps = 0;
+	for (unsigned i = 0; i < BT_VIEWS; i++)
+		if (b->views[i].used && b->views[i].maps)
+			b->maps += b->views[i].maps = maps_count(&b->views[i]);
+	if (b->maps <= BT_MAPS_MAX * 3 / 4)
+		return;
+	for (unsigned i = 0; i < BT_VIEWS; i++)
+		if (b->views[i].used && &b->views[i] != b->kview && &b->views[i] != b->uview)
+			view_drop(b, &b->views[i]);
+	if (b->maps > BT_MAPS_MAX / 2)
+		view_drop_all(b);
+}
+
+/* --- which view --- */
+
 /* A view for an address space: an existing one, a fresh one, or the least recently used, emptied. NULL: no memory. */
-struct view *view_find(struct bt *b, uint64_t cr3, bool user)
+static struct view *view_find(struct bt *b, uint64_t cr3, bool user)
 {
 	struct view *pick = NULL;
 
@@ -82,19 +157,78 @@ struct view *view_find(struct bt *b, uint64_t cr3, bool user)
 			w->last_use = ++b->use_clock;
 			return w;
 		}
+		if (w == b->kview || w == b->uview || (w->used && w->cr3 == VIEW_KERNEL))
+			continue;
 		if (!pick || (pick->used && (!w->used || w->last_use < pick->last_use)))
 			pick = w;
 	}
-	if (pick->used)
+	if (pick->used) {
+		b->stat[BS_VIEW_RECYCLES]++;
 		view_drop(b, pick);
+	}
 	if (view_reserve(pick))
 		return NULL;
 	pick->used = true;
 	pick->user = user;
 	pick->cr3 = cr3;
-	pick->pt_epoch = b->pt_epoch;
 	pick->last_use = ++b->use_clock;
-	if (cr3 != VIEW_FLAT)
-		shadow_trace_tables(b, cr3);
 	return pick;
+}
+
+void view_load(struct bt *b)
+{
+	struct bt_hot *h = b->hot;
+
+	h->win = (uint64_t)(uintptr_t)b->view->win;
+	h->win_hi = h->win + WINDOW;
+	h->table = (uint64_t)(uintptr_t)b->view->table;
+	h->side_win[0] = (uint64_t)(uintptr_t)b->kview->win;
+	h->side_win[1] = (uint64_t)(uintptr_t)b->uview->win;
+}
+
+static void space_switch(struct bt *b, uint64_t cr3)
+{
+	struct view *old = b->uview;
+
+	b->stat[BS_VIEW_SWITCHES]++;
+	if (old && cr3 != VIEW_FLAT && old->cr3 != VIEW_FLAT)
+		b->many_spaces = true;
+	b->uview = NULL; /* may be recycled */
+	b->uview = view_find(b, cr3, true);
+	b->flush_pending = true;
+}
+
+static void flush(struct bt *b)
+{
+	bool global = b->flush_global;
+
+	b->flush_pending = b->flush_global = false;
+	b->stat[BS_FLUSHES]++;
+	if (!(b->v->state.cr0 & CR0_PG))
+		return;
+	validate_view(b, b->kview, global || !(b->v->state.cr4 & CR4_PGE));
+	validate_view(b, b->uview, true);
+}
+
+void view_sync(struct bt *b)
+{
+	const struct cpu_state *s = &b->v->state;
+	bool paged = s->cr0 & CR0_PG;
+	uint64_t cr3 = !paged ? VIEW_FLAT : s->cr4 & CR4_PAE ? s->cr3 & 0xffffffe0u : s->cr3 & 0xfffff000u;
+
+	if (!b->kview || b->kview->cr3 != (paged ? VIEW_KERNEL : VIEW_FLAT)) {
+		b->kview = view_find(b, paged ? VIEW_KERNEL : VIEW_FLAT, false);
+		b->flush_pending = b->flush_global = true;
+	}
+	if (b->kview && (!b->uview || b->uview->cr3 != cr3))
+		space_switch(b, cr3);
+	if (!b->kview || !b->uview) {
+		b->view = NULL;
+		vm_stop(b->vm, END_HOST, 0, "the host refused 36 GiB of address space for a guest window; see ulimit -v");
+		return;
+	}
+	if (b->flush_pending)
+		flush(b);
+	b->view = CPL(s) == 3 ? b->uview : b->kview;
+	view_load(b);
 }
