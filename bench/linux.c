@@ -155,7 +155,7 @@ static void boot_round(struct linux_bench *b, unsigned round)
 	}
 }
 
-/* "LAT name ns=..." and "COMPUTE name rep=1 cycles=..." of a guest, or of the same program natively. */
+/* "lat NAME cycles N" and "COMPUTE name rep=1 cycles=..." of a guest, or of the same program natively. */
 struct collect {
 	struct rows *rows;
 	int col;
@@ -170,8 +170,8 @@ static void collect_line(void *ctx, const char *text)
 	double v;
 	unsigned rep;
 
-	if (sscanf(text, "LAT %31s ns=%lf", name, &v) == 2)
-		rows_note(c->rows, c->col, name, v / 1e3);
+	if (sscanf(text, "lat %31s cycles %lf", name, &v) == 2)
+		rows_note(c->rows, c->col, name, v);
 	if (sscanf(text, "COMPUTE %31s rep=%u cycles=%lf", name, &rep, &v) == 3 && rep) {
 		if (strcmp(name, c->kernel))
 			c->best = INFINITY;
@@ -224,7 +224,7 @@ static void lat_round(struct linux_bench *b, unsigned round)
 {
 	char program[4200];
 
-	snprintf(program, sizeof(program), "%s/lat", b->o->paths.images);
+	snprintf(program, sizeof(program), "%s/bin/lat", b->o->paths.images);
 	session_round(b, &b->lat, "lat", program, "", round);
 }
 
@@ -232,7 +232,7 @@ static void compute_round(struct linux_bench *b, unsigned round)
 {
 	char program[4200];
 
-	snprintf(program, sizeof(program), "%s/compute-native", b->o->paths.guests);
+	snprintf(program, sizeof(program), "%s/bin/ucompute", b->o->paths.images);
 	session_round(b, &b->compute, "ucompute", program, "reps=4", round);
 	rows_get(&b->compute, "x87")->extra = true;
 	rows_get(&b->compute, "repmovs")->extra = true;
@@ -317,7 +317,7 @@ static void ablation_run(struct linux_bench *b)
 static void traps_run(struct linux_bench *b)
 {
 	struct linux_guest g = { .engine = b->ours, .flavour = "686", .session = "lat", .timeout_s = 300, .stats = b->stats,
-		.options = "--phase LAT" };
+		.options = "--phase lat-phase" };
 
 	progress("host traps an operation", 0, 1);
 	const char *why = linux_run(b->o, &g);
@@ -334,7 +334,7 @@ static void rows_begin(struct linux_bench *b)
 	for (int f = 0; f < 2; f++)
 		b->boot[f] = (struct rows){ .title = title[f], .unit = "seconds", .digits = 3, .col = { b->ours, "qemu-tcg" }, .reference = 1,
 			.geomean_bar = NAN, .raw = b->raw };
-	b->lat = (struct rows){ .title = "lat", .unit = "microseconds, by the guest's clock", .digits = 2,
+	b->lat = (struct rows){ .title = "lat", .unit = "TSC cycles, as the guest's program measures", .digits = 0,
 		.col = { b->ours, "qemu-tcg", "native" }, .reference = 1, .geomean_bar = 0.5, .raw = b->raw };
 	b->compute = (struct rows){ .title = "compute", .unit = "Mcycles in guest user space, quickest warm repetition", .digits = 2,
 		.col = { b->ours, "native", "qemu-tcg" }, .reference = 1, .geomean_bar = 1.10, .raw = b->raw };

@@ -6,7 +6,7 @@
 
 /* Lines of the guest's console: the kernel's first, and the first of our init. */
 #define LINUX_FIRST_LINE "Linux version"
-#define LINUX_READY_LINE "ringlab-init: ready"
+#define LINUX_READY_LINE "ringlab: init"
 
 /* One run of a Linux guest. */
 struct linux_guest {

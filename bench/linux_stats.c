@@ -1,8 +1,8 @@
 /*
  * linux_stats.c - reads what `ringlab run --stats` counted (docs/exits.md), for the tables of ablations and of host traps.
  *
- * The guest's program prints "LAT-PHASE NAME first n=N" after its first N operations, "LAT-PHASE NAME steady n=N" after as
- * many more as it times, and "LAT-PHASE NAME begin" before both; `--phase LAT` notes the counters there. Called by linux.c.
+ * guests/linux/lat.c prints "lat-phase NAME WHICH n=N" when it has done an operation so often: begin, first, warm, steady;
+ * `--phase lat-phase` notes the counters there. Called by linux.c.
  */
 #include <jansson.h>
 #include <string.h>
@@ -62,7 +62,7 @@ bool linux_phases_print(const char *path)
 	json_array_foreach(phases, i, p) {
 		struct linux_counts c;
 
-		if (sscanf(text_of(p, "line"), "LAT-PHASE %39s %15s n=%u", name, which, &n) != 3 || !n)
+		if (sscanf(text_of(p, "line"), "lat-phase %39s %15s n=%u", name, which, &n) != 3 || !n)
 			continue;
 		counts_sum(&c, json_object_get(p, "events"));
 		if (!rows++)

@@ -33,6 +33,19 @@ static int usage(const char *what, const char *arg)
 	return 223;
 }
 
+/* Where scripts/linux-guest writes. */
+static void images_default(struct engine_paths *p)
+{
+	const char *own = getenv("RINGLAB_LINUX"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+
+	if (own && *own)
+		snprintf(p->images, sizeof(p->images), "%s", own);
+	else if (cache && *cache)
+		snprintf(p->images, sizeof(p->images), "%s/ringlab/linux", cache);
+	else
+		snprintf(p->images, sizeof(p->images), "%s/.cache/ringlab/linux", home ? home : "");
+}
+
 static void paths_default(struct engine_paths *p)
 {
 	char exe[3900];
@@ -45,7 +58,7 @@ static void paths_default(struct engine_paths *p)
 		*slash = 0;
 	snprintf(p->ringlab, sizeof(p->ringlab), "%s/ringlab", exe);
 	snprintf(p->guests, sizeof(p->guests), "%s/guests", exe);
-	snprintf(p->images, sizeof(p->images), "%s/guests/linux", exe);
+	images_default(p);
 }
 
 static bool parse_count(const char *s, unsigned *out)
