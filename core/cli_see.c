@@ -152,13 +152,31 @@ int see_begin(struct see *s, struct vm *vm)
 
 /* --- after it --- */
 
-static uint64_t events_counted(const struct stats *st)
+/* Which kinds have events that are in no row: those counted on paths too light for an address, the most frequent first. */
+static void missing_print(const struct stats *st, const struct attrib_row *rows, long n)
 {
-	uint64_t n = 0;
+	uint64_t left[EV_COUNT] = { 0 }, all = 0;
 
 	for (int k = 0; k < EV_COUNT; k++)
-		n += stat_total(st, k);
-	return n;
+		left[k] = stat_total(st, k);
+	for (long i = 0; i < n; i++)
+		left[rows[i].kind] -= rows[i].count < left[rows[i].kind] ? rows[i].count : left[rows[i].kind];
+	for (int k = 0; k < EV_COUNT; k++)
+		all += left[k];
+	if (!all)
+		return;
+	fprintf(stderr, "%llu events are in no row, for they are counted without an address, or found no room:", (unsigned long long)all);
+	for (int shown = 0; shown < 8; shown++) {
+		int most = 0;
+
+		for (int k = 1; k < EV_COUNT; k++)
+			most = left[k] > left[most] ? k : most;
+		if (!left[most])
+			break;
+		fprintf(stderr, "%s %s %llu", shown ? "," : "", event_kind_name[most], (unsigned long long)left[most]);
+		left[most] = 0;
+	}
+	fputc('\n', stderr);
 }
 
 static void rows_print(const struct attrib_row *rows, unsigned n, double all)
@@ -181,17 +199,12 @@ static void top_print(struct see *s, struct vm *vm, uint64_t cycles)
 		return;
 	}
 	unsigned shown = (unsigned long)n < s->top ? (unsigned)n : s->top;
-	uint64_t counted = events_counted(&vm->vcpu.stats);
 
 	fprintf(stderr, "\nwhat guest code made the VMM do: the %u dearest of %ld rows; %llu events, %.1f of the run's %.1f million cycles"
 		" (%.1f %%)\n", shown, n, (unsigned long long)sum.events, (double)sum.cycles / 1e6, (double)cycles / 1e6,
 		100 * (double)sum.cycles / (double)cycles);
 	rows_print(rows, shown, (double)cycles);
-	if (sum.dropped)
-		fprintf(stderr, "%llu events at addresses beyond the first 98304 are in no row\n", (unsigned long long)sum.dropped);
-	if (counted > sum.events + sum.dropped)
-		fprintf(stderr, "%llu events are counted without an address or a time, and in no row\n",
-			(unsigned long long)(counted - sum.events - sum.dropped));
+	missing_print(&vm->vcpu.stats, rows, n);
 	free(rows);
 }
 
