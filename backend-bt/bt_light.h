@@ -87,7 +87,7 @@ static inline uint64_t light_clock(const struct bt *b, enum event_kind k)
 {
 	uint64_t n = b->v->stats.cell[k][MECH_CALLOUT].count;
 
-	return n < STAT_ALWAYS || n % STAT_EVERY == 0 || b->v->stats.trace ? __rdtsc() : 0;
+	return n < STAT_ALWAYS || n % STAT_EVERY == 0 || b->v->stats.every ? __rdtsc() : 0;
 }
 
 /* Counts it. to: where to go on; NULL: at state.rip, which is not translated; LIGHT_LEAVE. */
