@@ -25,6 +25,7 @@ static const char lockstep_help[] =
 	"221 at the time-out, 222 host failure, 223 bad usage.\n\n"
 	"  --a E, --b E   the engines: bt, interp (default: bt leads, interp follows)\n"
 	"  --insns N      stop after N instructions (default: when the guest ends)\n"
+	"  --skip N       the first N instructions with engine a on both sides, which is faster\n"
 	"  --every K      instructions between comparisons (default 1000); 1 compares after each\n"
 	"and the options of `run` that say what is run and how: see ringlab run --help\n";
 
@@ -66,6 +67,9 @@ static int own_options(struct lock_options *o, int *argc, char **argv)
 		} else if (take(arg, "--insns", *argc, argv, &i, &value)) {
 			if (!parse_count(value, &o->insns))
 				return cli_usage("lockstep", "--insns: give a number of instructions, such as 20000000 or 20M");
+		} else if (take(arg, "--skip", *argc, argv, &i, &value)) {
+			if (!parse_count(value, &o->cfg.skip))
+				return cli_usage("lockstep", "--skip: give a number of instructions");
 		} else if (take(arg, "--every", *argc, argv, &i, &value)) {
 			if (!parse_count(value, &o->cfg.every))
 				return cli_usage("lockstep", "--every: give a number of instructions");

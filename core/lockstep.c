@@ -59,6 +59,29 @@ static void note_write(void *ctx, gpa_t gpa, unsigned len)
 		}
 }
 
+static void hook(struct lockstep *l, struct vm *vm)
+{
+	if (!vm->vcpu.interp.hooks.phys_write)
+		vm->vcpu.interp.hooks = (struct interp_hooks){ .ctx = l, .phys_write = note_write };
+}
+
+/* The follower goes on with its own engine. All that an engine knows beyond the shared state is derived from it. */
+static int change_engine(struct lockstep *l)
+{
+	struct vm *vm = l->vm[1];
+	int r;
+
+	vm->ops->pull(&vm->vcpu, REGS_ALL);
+	vm->ops->vcpu_fini(&vm->vcpu);
+	vm->ops->vm_fini(vm);
+	vm->ops = vm->cfg.ops = l->cfg.ops[1];
+	l->cfg.skip = 0;
+	if ((r = vm->ops->vm_init(vm)) || (r = vm->ops->vcpu_init(&vm->vcpu)))
+		return r;
+	hook(l, vm);
+	return vm->ops->start(&vm->vcpu);
+}
+
 int lockstep_create(struct lockstep **out, const struct lockstep_config *cfg)
 {
 	struct lockstep *l = calloc(1, sizeof(*l));
@@ -74,15 +97,14 @@ int lockstep_create(struct lockstep **out, const struct lockstep_config *cfg)
 	for (unsigned i = 0; l->dirty && l->dirty_bit && i < 2; i++) {
 		struct vm_config c = cfg->vm;
 
-		c.ops = cfg->ops[i];
+		c.ops = cfg->skip ? cfg->ops[0] : cfg->ops[i];
 		c.count_insns = true;
 		c.timeout_ns = 0;
 		c.console_in = -1;
 		c.console_out = i ? -1 : c.console_out;
 		if ((r = vm_create(&l->vm[i], &c)))
 			break;
-		if (!l->vm[i]->vcpu.interp.hooks.phys_write)
-			l->vm[i]->vcpu.interp.hooks = (struct interp_hooks){ .ctx = l, .phys_write = note_write };
+		hook(l, l->vm[i]);
 	}
 	if (r)
 		lockstep_destroy(l);
@@ -232,6 +254,8 @@ static enum lockstep_end one_round(struct lockstep *l, uint64_t insns)
 	enum lockstep_end end;
 	int r;
 
+	if (l->cfg.skip)
+		limit = l->cfg.skip < limit ? l->cfg.skip : limit;
 	if ((r = before_run(l, &limit)))
 		return end_with(l, LOCKSTEP_HOST, "the host failed: %s", strerror(-r));
 	clock_allow(&a->clock, limit);
@@ -245,6 +269,8 @@ static enum lockstep_end one_round(struct lockstep *l, uint64_t insns)
 		halted[1] = halted[0];
 	l->done = retired(a);
 	end = compare(l, halted[0], halted[1]);
+	if (end == LOCKSTEP_GOES_ON && l->cfg.skip && l->done >= l->cfg.skip && (r = change_engine(l)))
+		return end_with(l, LOCKSTEP_HOST, "the host failed: %s", strerror(-r));
 	return end == LOCKSTEP_GOES_ON && halted[0] ? sleep_both(l) : end;
 }
 

@@ -24,6 +24,7 @@ struct lockstep_config {
 	struct vm_config vm;                /* of both; ops is ignored, count_insns set, and there is no input */
 	const struct backend_ops *ops[2];   /* leader, follower */
 	uint64_t every;                     /* instructions between comparisons, at most */
+	uint64_t skip;                      /* so many instructions first with the leader's engine on both sides */
 	uint64_t timeout_ns;                /* of host time; 0: none */
 };
 
