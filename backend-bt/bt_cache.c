@@ -17,13 +17,18 @@ static void *reserve(size_t n)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* Offset 0 is where the flat table's empty entries lead: r9d holds the guest target. */
-static void emit_miss_stub(struct bt *b)
+/*
+ * Offset 0 is where the flat table's empty entries lead: r9d holds the guest target. Next to it, for no_retpred, the one
+ * indirect jump that all returns then share.
+ */
+static void emit_stubs(struct bt *b)
 {
 	struct tr t = { .b = b, .p = b->code, .start = b->code };
 
 	emit_mov32(&t, H_R10, H_R9);
-	emit_call_hot(&t, HOT_THUNK(TH_MISS));
+	emit_callout(&t, TH_MISS);
+	b->lookup = (uint32_t)(t.p - t.start);
+	flow_lookup(&t);
 	b->code_first = (uint32_t)(t.p - t.start + 15) & ~15u;
 }
 
@@ -71,7 +76,7 @@ int cache_init(struct bt *b, uint64_t size)
 	b->links = reserve(b->max_links * sizeof(*b->links));
 	if (!b->blocks || !b->imap || !b->links)
 		return -ENOMEM;
-	emit_miss_stub(b);
+	emit_stubs(b);
 	units_init(b);
 	return 0;
 }

@@ -13,17 +13,16 @@ enum { H_RAX, H_RCX, H_RDX, H_RBX, H_RSP, H_RBP, H_RSI, H_RDI, H_R8, H_R9, H_R10
 #define H_WIN H_R13    /* the window's base */
 #define H_WIN_HI H_R11 /* the window's base + 4 GiB */
 /*
- * The guest's ESP plus the window's base, so that the stack is reached by base and displacement alone: short, and of the
- * kind that CPUs forward from register to register. The low half is ESP itself, as windows are aligned to 4 GiB; after a
- * 32-bit write emit_esp_fix adds the base again. Pushes and pops move it in 64 bits: they touch memory first, and so fault
- * in a guard zone before it can leave the window.
+ * The guest's ESP plus the window's base, in the host's own stack pointer: the stack is reached by base and displacement
+ * alone, and CPUs forward such stores to loads through renamed registers, best (or only) with this base. The low half is ESP
+ * itself, as windows are aligned to 4 GiB; after a 32-bit write emit_esp_fix adds the base again. Pushes and pops move it in
+ * 64 bits: they touch memory first, and so fault in a guard zone before it can leave the window. Nothing may push to
+ * the host's stack, then: callouts are jumps (emit_callout), and every signal handler has an alternate stack.
  */
-#define H_ESP H_R15
+#define H_ESP H_RSP
 #define H_TABLE H_R12
 
 /* The host register that holds a guest general register. */
-static inline uint8_t host_reg(unsigned guest) { return guest == R_ESP ? H_ESP : (uint8_t)guest; }
-
 #define TR_JUMPS (BT_BLOCK_INSNS * 2 + 2)
 
 /* A translation in progress. */
@@ -36,6 +35,7 @@ struct tr {
 	unsigned n;
 	bool end;              /* the block ends here */
 	bool after_sti;
+	bool unprobed;         /* ESP was moved by a constant, and the stack not touched since */
 	uint16_t flags;        /* IM_* of the current instruction */
 	struct imap map[BT_BLOCK_INSNS];
 	uint32_t guest[BT_BLOCK_INSNS];
@@ -137,18 +137,25 @@ static inline struct ea ea_win(unsigned host, int32_t disp)
 	return (struct ea){ (uint8_t)host, host == H_ESP ? H_NONE : H_WIN, disp };
 }
 
-static inline void emit_call_hot(struct tr *t, int off)
+/* lea r15, [rip + ...]; jmp thunk: it comes back to what follows, if at all, by the address in r15. */
+static inline void emit_callout(struct tr *t, enum bt_thunk th)
 {
-	struct ea a = ea_hot(off);
+	struct ea a = ea_hot(HOT_THUNK(th));
+	uint8_t *after;
 
-	emit_op_ea(t, 0xff, 2, &a, false);
+	e3(t, 0x4c, 0x8d, 0x3d);
+	e4(t, 0);
+	after = t->p;
+	emit_op_ea(t, 0xff, 4, &a, false);
+	after[-4] = (uint8_t)(t->p - after);
 }
 
-/* esp += delta */
+/* esp += delta; after an access to the stack but in esp_adjust */
 static inline void emit_esp_add(struct tr *t, int32_t delta)
 {
 	struct ea a = { H_ESP, H_NONE, delta };
 
+	t->unprobed = false;
 	emit_lea64(t, H_ESP, &a);
 }
 
@@ -158,7 +165,20 @@ static inline void emit_esp_fix(struct tr *t)
 	struct ea a = { H_ESP, H_WIN, 0 };
 
 	t->flags &= (uint16_t)~IM_RESTART;
+	t->unprobed = false;
 	emit_lea64(t, H_ESP, &a);
+}
+
+/* Before a branch: ESP must be within the window or a little outside. */
+static inline void emit_probe(struct tr *t)
+{
+	struct ea top = ea_win(H_ESP, 0);
+
+	if (!t->unprobed)
+		return;
+	t->unprobed = false;
+	t->flags |= IM_PROBE;
+	emit_op_ea(t, 0x8a, H_R8, &top, false);
 }
 
 /* A 32-bit relative jump (cc 0..15, or -1: unconditional) to a guest address, resolved when the block is finished. */
@@ -203,3 +223,4 @@ bool system_in_out(struct tr *t);
 void count_insn(struct tr *t, bool shadow);
 /* bt_flow.c */
 bool flow(struct tr *t, bool *handled);
+void flow_lookup(struct tr *t); /* jmp table[r9d] */

@@ -1,11 +1,11 @@
 /*
  * bt_entry.S - the border between C and translated code.
  *
- * bt_enter goes in and returns when translated code has to leave. A callout is `call *HOT_thunk(%r14)` with the guest EIP in
- * r10d and an argument in r9d: all guest registers are stored into struct cpu_state, a C function runs, and what it
+ * bt_enter goes in and returns when translated code has to leave. A callout is `jmp *HOT_thunk(%r14)` with the guest EIP in
+ * r10d, an argument in r9d and in r15 where to come back to (rsp is the guest's: nothing may be pushed before it is ours): all guest registers are stored into struct cpu_state, a C function runs, and what it
  * returns is where to go on, or NULL to leave. From bt_resume_start to bt_resume_end nothing but reads of memory
  * happens, so bt_async.c may restart it from the top when a kick arrives in between: that is what makes the attention
- * test race-free. Registers in translated code: r15 window + guest ESP, r14 hot, r13 window, r11 window + 4 GiB, r12 table.
+ * test race-free. Registers in translated code: rsp window + guest ESP, r14 hot, r13 window, r11 window + 4 GiB, r12 table.
  *
  * FPU: C code uses SSE but never x87, so an ordinary callout saves XMM0-7 and gives C its own MXCSR; the rest of the guest's
  * FPU state stays in the CPU. The whole of it goes to state.fx (fpu_mem) when translated code is left, and before the
@@ -58,8 +58,8 @@ bt_resume_start:
 	mov STATE_GPR+8(%r8), %ecx
 	mov STATE_GPR+16(%r8), %edx
 	mov STATE_GPR+24(%r8), %ebx
-	mov STATE_GPR+32(%r8), %r15d
-	lea (%r15,%r13), %r15
+	mov STATE_GPR+32(%r8), %esp
+	lea (%rsp,%r13), %rsp
 	mov STATE_GPR+40(%r8), %ebp
 	mov STATE_GPR+48(%r8), %esi
 	mov STATE_GPR+56(%r8), %edi
@@ -122,16 +122,18 @@ bt_leave:
 	ret
 
 .macro SAVE_GUEST
-	popq HOT_RET(%r14)
+	mov %r15, HOT_RET(%r14)
+	mov HOT_STATE(%r14), %r11
+	mov %esp, %r12d
+	mov HOT_HOST_RSP(%r14), %rsp
 	pushfq
 	popq HOT_HFLAGS(%r14)
 	cld
-	mov HOT_STATE(%r14), %r11
 	mov %rax, STATE_GPR+0(%r11)
 	mov %rcx, STATE_GPR+8(%r11)
 	mov %rdx, STATE_GPR+16(%r11)
 	mov %rbx, STATE_GPR+24(%r11)
-	mov %r15d, STATE_GPR+32(%r11) /* the upper half stays zero */
+	mov %r12, STATE_GPR+32(%r11)
 	mov %rbp, STATE_GPR+40(%r11)
 	mov %rsi, STATE_GPR+48(%r11)
 	mov %rdi, STATE_GPR+56(%r11)

@@ -31,12 +31,14 @@ static void pass_on(struct bt *b, int sig)
 /* The guest's state at instruction im of block k, from the registers of the interrupted translated code. */
 void fault_capture(struct bt *b, ucontext_t *uc, const struct block *k, const struct imap *im)
 {
-	static const uint8_t from[8] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_R15, REG_RBP, REG_RSI, REG_RDI };
+	static const uint8_t from[8] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI };
 	struct cpu_state *s = &b->v->state;
 	greg_t *g = uc->uc_mcontext.gregs;
 
 	for (unsigned i = 0; i < 8; i++)
 		s->gpr[i] = (uint32_t)g[from[i]];
+	if ((uint64_t)g[REG_RSP] - b->hot->host_rsp + 8 <= 8)
+		s->gpr[R_ESP] = (uint32_t)g[REG_R9]; /* amid PUSHF or POPF, on our stack */
 	if (im->guest & IM_SWAP && (uint64_t)g[REG_RIP] != (uint64_t)(uintptr_t)(b->code + k->host + im->host)) {
 		uint64_t *r = &s->gpr[im->guest >> IM_SWAPREG];
 		*r = (*r & 0xffff0000u) | (*r & 0xff) << 8 | (*r >> 8 & 0xff);
@@ -190,6 +192,8 @@ static enum interp_result memory_fault(struct bt *b)
 	bool write = b->fault.err & PFEC_W;
 
 	if (b->fault.probe) {
+		if (addr - win < WINDOW && shadow_fill(b, w, (uint32_t)addr, false, true, &error) == FILL_OK)
+			return INTERP_DONE;
 		site_fault(b, eip, SITE_GUEST);
 		return by_interpreter(b, EV_HOST_FAULT);
 	}

@@ -7,8 +7,7 @@
  */
 #include "bt_emit.h"
 
-/* jmp table[r9d] */
-static void emit_lookup(struct tr *t)
+void flow_lookup(struct tr *t)
 {
 	struct ea sum = { H_R8, H_R14, 0 };
 
@@ -45,11 +44,11 @@ static bool call(struct tr *t)
 			return false;
 		emit_load(t, H_R9, &a);
 	} else {
-		emit_mov32(t, H_R9, host_reg(t->d.raw.modrm.rm));
+		emit_mov32(t, H_R9, t->d.raw.modrm.rm);
 	}
 	t->flags &= (uint16_t)~IM_RESTART;
 	emit_push_return(t);
-	emit_lookup(t);
+	flow_lookup(t);
 	return true;
 }
 
@@ -65,9 +64,9 @@ static bool jump_indirect(struct tr *t)
 			return false;
 		emit_load(t, H_R9, &a);
 	} else {
-		emit_mov32(t, H_R9, host_reg(t->d.raw.modrm.rm));
+		emit_mov32(t, H_R9, t->d.raw.modrm.rm);
 	}
-	emit_lookup(t);
+	flow_lookup(t);
 	t->end = true;
 	return true;
 }
@@ -82,7 +81,12 @@ static bool ret(struct tr *t)
 	emit_load(t, H_R9, &top);
 	emit_esp_add(t, (int32_t)(4 + extra));
 	t->flags &= (uint16_t)~IM_RESTART;
-	emit_lookup(t);
+	if (t->b->vm->cfg.bt.no_retpred) {
+		e1(t, 0xe9);
+		e4(t, (uint32_t)(t->b->code + t->b->lookup - (t->p + 4)));
+	} else {
+		flow_lookup(t);
+	}
 	t->end = true;
 	return true;
 }
@@ -123,6 +127,7 @@ bool flow(struct tr *t, bool *handled)
 	case ZYDIS_MNEMONIC_RET:
 		return ret(t);
 	case ZYDIS_MNEMONIC_JMP:
+		emit_probe(t);
 		if (t->op[0].type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
 			return jump_indirect(t);
 		if (t->d.operand_width != 32)
@@ -131,6 +136,7 @@ bool flow(struct tr *t, bool *handled)
 		t->end = true;
 		return true;
 	case ZYDIS_MNEMONIC_LOOP: case ZYDIS_MNEMONIC_LOOPE: case ZYDIS_MNEMONIC_LOOPNE: case ZYDIS_MNEMONIC_JECXZ:
+		emit_probe(t);
 		return loop(t);
 	case ZYDIS_MNEMONIC_INT: case ZYDIS_MNEMONIC_INT3:
 		return soft_int(t);
@@ -152,6 +158,7 @@ bool flow(struct tr *t, bool *handled)
 
 		if (t->d.operand_width != 32 || (!near32 && !short8))
 			return false;
+		emit_probe(t);
 		emit_jump(t, (int)(op & 15), t->next + (uint32_t)t->op[0].imm.value.s);
 		return true;
 	}

@@ -94,7 +94,6 @@ static bool never_copied(ZydisMnemonic m)
 /* How the operands of a generic instruction are renamed. */
 struct shape {
 	const ZydisDecodedOperand *mem;
-	uint8_t reg_r, reg_b;  /* 1: ModRM.reg or ModRM.rm/opcode names ESP */
 	bool esp_written;      /* as 32 bits */
 	uint8_t high8;         /* guest register number of AH..BH, 4..7; 0: none */
 	unsigned high8_count;
@@ -104,7 +103,6 @@ struct shape {
 static bool shape_reg(struct shape *s, const ZydisDecodedOperand *o)
 {
 	ZydisRegister r = o->reg.value;
-	bool is_reg = o->encoding == ZYDIS_OPERAND_ENCODING_MODRM_REG;
 
 	switch (ZydisRegisterGetClass(r)) {
 	case ZYDIS_REGCLASS_GPR8:
@@ -123,10 +121,6 @@ static bool shape_reg(struct shape *s, const ZydisDecodedOperand *o)
 			return true;
 		if (o->encoding == ZYDIS_OPERAND_ENCODING_NONE)
 			return false; /* an implicit ESP */
-		if (is_reg)
-			s->reg_r = 1;
-		else
-			s->reg_b = 1;
 		if (r == ZYDIS_REGISTER_ESP && (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
 			s->esp_written = true;
 		return true;
@@ -188,11 +182,11 @@ static void emit_imms(struct tr *t)
 			e1(t, t->bytes[t->d.raw.imm[i].offset + k]);
 }
 
-static void emit_opcode(struct tr *t, unsigned add)
+static void emit_opcode(struct tr *t)
 {
 	if (t->d.opcode_map == ZYDIS_OPCODE_MAP_0F)
 		e1(t, 0x0f);
-	e1(t, t->d.opcode == 0x82 && t->d.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT ? 0x80u : t->d.opcode + add);
+	e1(t, t->d.opcode == 0x82 && t->d.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT ? 0x80u : t->d.opcode);
 }
 
 /* xchg al,ah and its kin: 86 /r with mod 3, no REX. */
@@ -216,8 +210,8 @@ static void esp_fix(struct tr *t)
 
 static bool generic_memory(struct tr *t, const struct shape *s)
 {
-	unsigned reg = s->reg_r ? H_ESP : t->d.raw.modrm.reg;
-	bool swap = s->high8 && t->op[0].type != ZYDIS_OPERAND_TYPE_UNUSED;
+	unsigned reg = t->d.raw.modrm.reg;
+	bool swap = s->high8 && t->op[0].type != ZYDIS_OPERAND_TYPE_UNUSED, unprobed = t->unprobed;
 	struct ea a;
 
 	if (swap && (s->high8_count != 1 || s->al_hidden))
@@ -243,10 +237,12 @@ static bool generic_memory(struct tr *t, const struct shape *s)
 	} else if (!operand_ea(t, s->mem, &a)) {
 		return false;
 	}
+	if (t->d.meta.isa_set == ZYDIS_ISA_SET_SSE_PREFETCH)
+		t->unprobed = unprobed; /* touches nothing */
 	emit_prefixes(t);
 	if (ea_rex(&a, reg))
 		e1(t, 0x40 | ea_rex(&a, reg));
-	emit_opcode(t, 0);
+	emit_opcode(t);
 	emit_modrm(t, reg, &a);
 	emit_imms(t);
 	if (swap)
@@ -258,19 +254,10 @@ static bool generic_memory(struct tr *t, const struct shape *s)
 
 static bool generic_register(struct tr *t, const struct shape *s)
 {
-	unsigned rex = (s->reg_r ? 4u : 0) | (s->reg_b ? 1u : 0);
-
-	if (rex && s->high8)
-		return false;
 	emit_prefixes(t);
-	if (rex)
-		e1(t, 0x40 | rex);
-	if (t->d.attributes & ZYDIS_ATTRIB_HAS_MODRM) {
-		emit_opcode(t, 0);
-		e1(t, 0xc0 | (t->d.raw.modrm.reg | (s->reg_r ? 7u : 0)) << 3 | (t->d.raw.modrm.rm | (s->reg_b ? 7u : 0)));
-	} else {
-		emit_opcode(t, s->reg_b ? 3 : 0); /* ESP is register 4 of the opcode; r15 is 7 */
-	}
+	emit_opcode(t);
+	if (t->d.attributes & ZYDIS_ATTRIB_HAS_MODRM)
+		e1(t, 0xc0 | t->d.raw.modrm.reg << 3 | t->d.raw.modrm.rm);
 	emit_imms(t);
 	if (s->esp_written)
 		esp_fix(t);

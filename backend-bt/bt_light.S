@@ -4,7 +4,7 @@
  * As bt_entry.S, with three differences that make it cheaper: XMM, x87 and MXCSR stay in the CPU as they are, whatever the
  * guest does with them; arithmetic flags come back by SAHF; and a function may say that nothing has changed and the
  * interpreter shall do the instruction (LIGHT_INTERP), for which the ordinary callout is then entered. In: r10d guest EIP,
- * r9d argument, r8d operand. From bt_light_start to bt_light_end nothing but reads of memory happens, so a kick may start
+ * r9d argument, r8d operand, r15 where to come back to. From bt_light_start to bt_light_end nothing but reads of memory happens, so a kick may start
  * it again from the top. Read next: bt_gate.c, bt_segment.c.
  */
 #include "bt_asm.h"
@@ -14,16 +14,18 @@
 	.text
 
 bt_light_common:
-	popq HOT_RET(%r14)
+	mov %r15, HOT_RET(%r14)
+	mov HOT_STATE(%r14), %r12
+	mov %esp, %r15d
+	mov HOT_HOST_RSP(%r14), %rsp
 	pushfq
 	popq HOT_HFLAGS(%r14)
 	cld
-	mov HOT_STATE(%r14), %r12
 	mov %rax, STATE_GPR+0(%r12)
 	mov %rcx, STATE_GPR+8(%r12)
 	mov %rdx, STATE_GPR+16(%r12)
 	mov %rbx, STATE_GPR+24(%r12)
-	mov %r15d, STATE_GPR+32(%r12) /* the upper half stays zero */
+	mov %r15, STATE_GPR+32(%r12)
 	mov %rbp, STATE_GPR+40(%r12)
 	mov %rsi, STATE_GPR+48(%r12)
 	mov %rdi, STATE_GPR+56(%r12)
@@ -62,8 +64,8 @@ bt_light_start:
 	mov STATE_GPR+8(%r8), %ecx
 	mov STATE_GPR+16(%r8), %edx
 	mov STATE_GPR+24(%r8), %ebx
-	mov STATE_GPR+32(%r8), %r15d
-	lea (%r15,%r13), %r15
+	mov STATE_GPR+32(%r8), %esp
+	lea (%rsp,%r13), %rsp
 	mov STATE_GPR+40(%r8), %ebp
 	mov STATE_GPR+48(%r8), %esi
 	mov STATE_GPR+56(%r8), %edi

@@ -182,7 +182,7 @@ static void host_words(const struct printer *p, const cs_insn *in, char *words, 
 		if (x->operands[i].type != X86_OP_MEM || x->operands[i].mem.base != X86_REG_R14 || x->operands[i].mem.index != X86_REG_INVALID)
 			continue;
 		int64_t thunk = (off - HOT_THUNK(0)) / 8;
-		if (in->id == X86_INS_CALL && thunk >= 0 && thunk < TH_COUNT)
+		if (in->id == X86_INS_JMP && thunk >= 0 && thunk < TH_COUNT)
 			snprintf(words, n, "callout: %s", thunk_name[thunk] ? thunk_name[thunk] : "?");
 		else if (off == HOT_OFF(vif))
 			snprintf(words, n, "the virtual IF");

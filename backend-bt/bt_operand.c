@@ -7,6 +7,8 @@
  */
 #include "bt_emit.h"
 
+#define PROBE_REACH 65536 /* ESP may be so far outside the window when the stack is touched */
+
 /* Guest base and index registers of a memory operand. */
 bool operand_reg(ZydisRegister r, uint8_t *out)
 {
@@ -16,7 +18,7 @@ bool operand_reg(ZydisRegister r, uint8_t *out)
 	}
 	if (r < ZYDIS_REGISTER_EAX || r > ZYDIS_REGISTER_EDI)
 		return false;
-	*out = host_reg((unsigned)(r - ZYDIS_REGISTER_EAX));
+	*out = (uint8_t)(r - ZYDIS_REGISTER_EAX);
 	return true;
 }
 
@@ -114,6 +116,8 @@ bool operand_ea(struct tr *t, const ZydisDecodedOperand *op, struct ea *out)
 		operand_lea(t, H_R8, base, index, scale, disp);
 		*out = ea_win(H_R8, 0);
 	} else if (base != H_NONE) {
+		if (base == H_ESP && disp >= -PROBE_REACH && disp <= PROBE_REACH)
+			t->unprobed = false;
 		*out = ea_win(base, disp);
 	} else if ((t->site & SITE_WRAP)) {
 		emit_imm32(t, H_R8, (uint32_t)disp);

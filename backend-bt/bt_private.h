@@ -41,7 +41,7 @@ struct bt_hot {
 	uint64_t host_rsp;
 	struct cpu_state *state;
 	struct bt *bt;
-	uint64_t ret;      /* host address after the callout's call */
+	uint64_t ret;      /* host address after the callout's jump */
 	uint64_t resume;   /* where bt_enter and callouts go on */
 	uint64_t hflags;   /* host EFLAGS to resume with: arithmetic flags and DF are the guest's */
 	uint64_t win, win_hi, table;
@@ -77,7 +77,7 @@ struct imap {
 	uint16_t guest; /* offset from the block's first byte | IM_* */
 };
 #define IM_GUEST   0x03ff
-#define IM_PROBE   0x0400 /* moves ESP: its only memory access is ours */
+#define IM_PROBE   0x0400 /* a branch that touches the top of the stack for our sake */
 #define IM_RESTART 0x0800 /* nothing guest-visible changes before its last host instruction, or doing it twice is harmless */
 #define IM_SHADOW  0x1000 /* follows STI */
 #define IM_SWAP    0x2000 /* AL..BL and AH..BH are exchanged while it runs: of register guest >> IM_SWAPREG */
@@ -247,7 +247,7 @@ struct bt {
 	uint8_t *area;
 	size_t area_size;
 	uint8_t *code;
-	uint32_t code_size, code_first;
+	uint32_t code_size, code_first, lookup;
 	struct unit unit[CACHE_UNITS]; /* in which the cache is filled, and emptied when it is full */
 	uint32_t units, unit_now, unit_size;
 	ZydisDecoder decoder;

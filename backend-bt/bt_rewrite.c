@@ -14,7 +14,7 @@ void rewrite_callout(struct tr *t, enum bt_thunk th, uint32_t arg)
 {
 	emit_imm32(t, H_R10, t->eip);
 	emit_imm32(t, H_R9, arg);
-	emit_call_hot(t, HOT_THUNK(th));
+	emit_callout(t, th);
 }
 
 /* Adds one to a counter without touching flags; r9 and r10 are lost. */
@@ -32,34 +32,23 @@ void rewrite_count(struct tr *t, enum event_kind k)
 	emit_op_ea(t, 0x89, H_R9, &a, true);
 }
 
-/* The next instruction touches the top of the stack first: push, pop, ret. */
-static bool next_touches_stack(const struct tr *t)
-{
-	uint8_t op = t->avail > t->d.length ? t->bytes[t->d.length] : 0;
-
-	return (op >= 0x50 && op <= 0x5f) || op == 0xc3;
-}
-
 /*
  * ESP plus or minus a small constant. Calls and returns hang on ESP, so it moves by one 64-bit lea, and the flags are
- * computed beside it. That does not wrap at 4 GiB: a load at the new top of the stack (unless the next instruction
- * touches it anyway) makes sure that ESP cannot creep through the guard zone. Its fault is not the guest's (IM_PROBE).
+ * computed beside it. That does not wrap at 4 GiB; so that ESP cannot creep through the guard zone, the stack has to be
+ * touched before the next branch (t->unprobed): most often the guest's own code does.
  */
 static bool esp_adjust(struct tr *t, int32_t delta, bool flags)
 {
-	struct ea top = ea_win(H_ESP, delta);
-
-	if (delta < -ESP_STEP || delta > ESP_STEP || (t->site & SITE_SOFT))
+	if (delta < -ESP_STEP || delta > ESP_STEP)
 		return false;
-	t->flags = (uint16_t)((t->flags & ~IM_RESTART) | IM_PROBE);
 	if (flags) {
+		t->flags &= (uint16_t)~IM_RESTART;
 		emit_mov32(t, H_R8, H_ESP);
 		e3(t, 0x41, 0x81, 0xc0 | (t->d.mnemonic == ZYDIS_MNEMONIC_SUB ? 5u << 3 : 0)); /* add/sub r8d, imm32 */
 		e4(t, (uint32_t)(t->d.mnemonic == ZYDIS_MNEMONIC_SUB ? -delta : delta));
 	}
-	if (!next_touches_stack(t))
-		emit_op_ea(t, 0x8a, H_R8, &top, false); /* mov r8b, [r15 + delta] */
 	emit_esp_add(t, delta);
+	t->unprobed = true;
 	return true;
 }
 
@@ -77,7 +66,7 @@ static bool add_sub(struct tr *t)
 /* 40..4f do not exist in 64-bit mode: ff /0, /1. */
 static bool inc_dec(struct tr *t)
 {
-	unsigned op = t->d.opcode, r = host_reg(op & 7);
+	unsigned op = t->d.opcode, r = op & 7;
 
 	if (t->d.opcode_map != ZYDIS_OPCODE_MAP_DEFAULT || op < 0x40 || op > 0x4f)
 		return generic(t);
@@ -95,7 +84,7 @@ static bool lea(struct tr *t)
 {
 	const ZydisDecodedOperand *m = &t->op[1];
 	uint8_t base, index;
-	unsigned dst = host_reg(t->d.raw.modrm.reg);
+	unsigned dst = t->d.raw.modrm.reg;
 
 	if (t->d.operand_width != 32 || t->d.address_width != 32 || !operand_reg(m->mem.base, &base) ||
 	    !operand_reg(m->mem.index, &index))
@@ -134,7 +123,7 @@ static bool push(struct tr *t)
 	if (t->d.operand_width != 32)
 		return false;
 	if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && o->reg.value >= ZYDIS_REGISTER_EAX && o->reg.value <= ZYDIS_REGISTER_EDI) {
-		emit_store(t, host_reg((unsigned)(o->reg.value - ZYDIS_REGISTER_EAX)), &top);
+		emit_store(t, (unsigned)(o->reg.value - ZYDIS_REGISTER_EAX), &top);
 	} else if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && o->reg.value >= ZYDIS_REGISTER_ES && o->reg.value <= ZYDIS_REGISTER_GS) {
 		a = ea_hot(HOT_OFF(sel) + 4 * (int)(o->reg.value - ZYDIS_REGISTER_ES));
 		emit_load(t, H_R8, &a);
@@ -166,7 +155,7 @@ static bool pop(struct tr *t)
 	if (t->d.operand_width != 32)
 		return false;
 	if (o->type == ZYDIS_OPERAND_TYPE_REGISTER && o->reg.value >= ZYDIS_REGISTER_EAX && o->reg.value <= ZYDIS_REGISTER_EDI) {
-		unsigned r = host_reg((unsigned)(o->reg.value - ZYDIS_REGISTER_EAX));
+		unsigned r = (unsigned)(o->reg.value - ZYDIS_REGISTER_EAX);
 		emit_load(t, r, &top);
 		if (r == H_ESP)
 			emit_esp_fix(t);

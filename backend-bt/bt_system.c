@@ -32,6 +32,15 @@ bool system_cli_sti(struct tr *t)
 	return true;
 }
 
+/* rsp becomes the host's for a moment; the guest's is in r9, where fault_capture finds it. */
+static void emit_host_stack(struct tr *t)
+{
+	struct ea rsp = ea_hot(HOT_OFF(host_rsp));
+
+	emit_mov64(t, H_R9, H_ESP);
+	emit_op_ea(t, 0x8b, H_ESP, &rsp, true);
+}
+
 /* The host's arithmetic flags and DF, plus the virtual ones: sums of disjoint bits. */
 bool system_pushf(struct tr *t)
 {
@@ -39,8 +48,10 @@ bool system_pushf(struct tr *t)
 
 	if (t->d.operand_width != 32)
 		return false;
+	emit_host_stack(t);
 	e1(t, 0x9c);                /* pushfq */
 	e2(t, 0x41, 0x58);          /* pop r8 */
+	emit_mov64(t, H_ESP, H_R9);
 	emit_load(t, H_R9, &a);
 	emit_lea32(t, H_R8, &sum);
 	a = ea_hot(HOT_OFF(vrest));
@@ -89,8 +100,10 @@ bool system_popf(struct tr *t)
 	e4(t, FL_FIXED | FL_IF);
 	emit_esp_add(t, 4);
 	rewrite_count(t, EV_FLAGS_IMAGE);
+	emit_host_stack(t);
 	e2(t, 0x41, 0x50);                          /* push r8 */
 	e1(t, 0x9d);                                /* popfq */
+	emit_mov64(t, H_ESP, H_R9);
 	e2(t, 0xeb, 0);
 	done = t->p;
 	slow[0][-1] = (uint8_t)(t->p - slow[0]);
@@ -126,8 +139,8 @@ bool system_mov_from_sreg(struct tr *t)
 	} else {
 		if (t->d.operand_width == 16)
 			e1(t, 0x66);
-		emit_load(t, host_reg(t->d.raw.modrm.rm), &sel);
-		if (host_reg(t->d.raw.modrm.rm) == H_ESP && t->d.operand_width != 16)
+		emit_load(t, t->d.raw.modrm.rm, &sel);
+		if (t->d.raw.modrm.rm == H_ESP && t->d.operand_width != 16)
 			emit_esp_fix(t);
 	}
 	rewrite_count(t, EV_SEG_READ);
@@ -156,7 +169,7 @@ static bool load_selector(struct tr *t, const ZydisDecodedOperand *src)
 		e2(t, 0x0f, 0xb7);                  /* movzx r8d, word [a] */
 		emit_modrm(t, H_R8, &a);
 	} else {
-		emit_mov32(t, H_R8, host_reg(t->d.raw.modrm.rm));
+		emit_mov32(t, H_R8, t->d.raw.modrm.rm);
 	}
 	return true;
 }
@@ -178,7 +191,7 @@ bool system_verify(struct tr *t)
 bool system_mov_from_cr(struct tr *t)
 {
 	const struct cpu_state *s = &t->b->v->state;
-	unsigned dst = host_reg(t->d.raw.modrm.rm);
+	unsigned dst = t->d.raw.modrm.rm;
 	struct ea at = { H_R8, H_NONE, 0 };
 	const uint64_t *cr;
 

@@ -114,6 +114,7 @@ static void translate_insn(struct tr *t)
 	bool handled, fp = generic_fp(&t->d);
 	uint8_t *p0 = t->p;
 	unsigned jumps0 = t->jumps;
+	bool unprobed0 = t->unprobed;
 
 	t->b->fp_seen |= fp;
 	if (fp && (!t->b->fp_ok || (generic_sse(&t->d) && !t->b->sse_ok)))
@@ -131,6 +132,7 @@ static void translate_insn(struct tr *t)
 interp:
 	t->p = p0;
 	t->jumps = jumps0;
+	t->unprobed = unprobed0;
 	t->end = false;
 	t->flags = IM_RESTART;
 	/* What follows a return from the kernel is seldom the next instruction, and may not be code. */
@@ -186,7 +188,7 @@ static void finish_jumps(struct tr *t, uint32_t self)
 		link = cache_unit(b)->links++;
 		b->links[link] = (struct link){ .site = (uint32_t)(t->jump[i].site - b->code), .stub = (uint32_t)(t->p - b->code),
 			.target = target, .pfn = k->user ? k->pfn[0] : LINK_ANY };
-		emit_call_hot(t, HOT_THUNK(TH_CHAIN));
+		emit_callout(t, TH_CHAIN);
 		e4(t, link);
 		if (host && !b->vm->cfg.bt.no_chain) {
 			struct block *to = block_of_host(b, (uint64_t)(uintptr_t)(b->code + host));
@@ -325,8 +327,13 @@ bool translate(struct bt *b, uint32_t eip)
 		return false;
 	}
 	t.body = t.p;
-	if (!t.end)
+	if (!t.end) {
+		if (t.unprobed) {
+			emit_mov32(&t, H_ESP, H_ESP);
+			emit_esp_fix(&t);
+		}
 		emit_jump(&t, -1, t.next);
+	}
 	commit(&t, &f);
 	stat_end(&b->v->stats, EV_TRANSLATION, MECH_CALLOUT, GVA(eip), t0);
 	return true;

@@ -18,7 +18,8 @@
 #include "core/verify.h"
 
 enum { OPT_BACKEND = 256, OPT_INTERFACE, OPT_MEM, OPT_APPEND, OPT_MODULE, OPT_KERNEL, OPT_INITRD, OPT_TIMEOUT, OPT_STATS, OPT_INLINE,
-	OPT_NO_JAIL, OPT_ISOLATION, OPT_CODE_CACHE, OPT_NO_CHAIN, OPT_NO_ADAPT, OPT_NO_TRACES, OPT_ONE_INSN, OPT_IRQCHIP, OPT_VERIFY, OPT_HELP,
+	OPT_NO_JAIL, OPT_ISOLATION, OPT_CODE_CACHE, OPT_NO_CHAIN, OPT_NO_ADAPT, OPT_NO_RETPRED, OPT_NO_TRACES, OPT_ONE_INSN,
+	OPT_IRQCHIP, OPT_VERIFY, OPT_HELP,
 	OPT_TRACE, OPT_TRACE_SIZE, OPT_SYMBOLS, OPT_SYMBOLS_OUT, OPT_TOP, OPT_LISTING, OPT_LISTING_OUT, OPT_PHASE, OPT_GDB };
 
 #define MEM_DEFAULT (64u << 20)
@@ -33,7 +34,7 @@ static const struct option run_options[] = {
 	{ "top", 1, 0, OPT_TOP }, { "phase", 1, 0, OPT_PHASE }, { "listing", 1, 0, OPT_LISTING }, { "listing-out", 1, 0, OPT_LISTING_OUT },
 	{ "count-inline", 0, 0, OPT_INLINE },
 	{ "no-jail", 0, 0, OPT_NO_JAIL }, { "user-isolation", 1, 0, OPT_ISOLATION }, { "code-cache", 1, 0, OPT_CODE_CACHE },
-	{ "no-chain", 0, 0, OPT_NO_CHAIN }, { "no-adapt", 0, 0, OPT_NO_ADAPT },
+	{ "no-chain", 0, 0, OPT_NO_CHAIN }, { "no-adapt", 0, 0, OPT_NO_ADAPT }, { "no-retpred", 0, 0, OPT_NO_RETPRED },
 	{ "no-traces", 0, 0, OPT_NO_TRACES }, { "one-insn-blocks", 0, 0, OPT_ONE_INSN }, { "kvm-irqchip", 0, 0, OPT_IRQCHIP },
 	{ "verify-vmm", 0, 0, OPT_VERIFY }, { "gdb", 1, 0, OPT_GDB }, { "help", 0, 0, OPT_HELP }, { 0 }
 };
@@ -66,7 +67,7 @@ static const char run_help[] =
 	"  --no-jail            do not lock the process by seccomp: a guest that breaks out could then use files and network\n"
 	"  --user-isolation K   pv: keys, unmap, limits (default: the best this host has)\n"
 	"  --code-cache SIZE    bt: bytes of translated code kept\n"
-	"  --no-chain --no-adapt --no-traces --one-insn-blocks    bt: switch a mechanism off\n"
+	"  --no-chain --no-adapt --no-retpred --no-traces --one-insn-blocks    bt: switch a mechanism off\n"
 	"  --kvm-irqchip        vtx: KVM's in-kernel interrupt controllers instead of ours\n"
 	"  --verify-vmm         check by hash that the guest changed no byte of the VMM's code, constants and canaries\n"
 	"  --gdb :PORT|PATH     wait for gdb at a port of 127.0.0.1 or a Unix socket before the first instruction (docs/gdb.md)\n";
@@ -114,6 +115,7 @@ static int run_option(struct run *r, int c)
 	case OPT_ISOLATION: r->cfg.user_isolation = optarg; break;
 	case OPT_CODE_CACHE: return option_size("code-cache", optarg, &r->cfg.bt.code_cache);
 	case OPT_NO_CHAIN: r->cfg.bt.no_chain = true; break;
+	case OPT_NO_RETPRED: r->cfg.bt.no_retpred = true; break;
 	case OPT_NO_ADAPT: r->cfg.bt.no_adapt = true; break;
 	case OPT_NO_TRACES: r->cfg.bt.no_traces = true; break;
 	case OPT_ONE_INSN: r->cfg.bt.one_insn_blocks = true; break;

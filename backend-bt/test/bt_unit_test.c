@@ -80,8 +80,66 @@ Test(bt, esp_cannot_creep_out_of_its_window)
 	s->gpr[R_ECX] = 200000;
 	run_to(vm, CODE + sizeof(code));
 	cr_expect_eq(s->gpr[R_ESP], (uint32_t)(0x8000 - 200000u * 0x10000u));
+	cr_expect_gt(vm->vcpu.stats.cell[EV_HOST_FAULT][MECH_TRAP].count, 0, "it left its window unnoticed");
 	cr_expect_eq(s->gpr[R_ECX], 0);
 	vm_destroy(vm);
+}
+
+/* 1: sub esp,0x10000; prefetcht0 [esp]; nop [esp]; lea eax,[esp]; dec ecx; jz 3f; jmp 1b; 3: nothing of it touches the stack. */
+static const uint8_t creep_code[] = {
+	0x81, 0xec, 0, 0, 1, 0, 0x0f, 0x18, 0x0c, 0x24, 0x0f, 0x1f, 4, 0x24, 0x8d, 4, 0x24, 0x49, 0x74, 2,
+	0xeb, 0xea };
+
+Test(bt, hints_do_not_count_as_touching_the_stack)
+{
+	struct vm *vm = machine(creep_code, sizeof(creep_code), (struct bt_tuning){ 0 });
+	struct cpu_state *s = &vm->vcpu.state;
+
+	s->gpr[R_ECX] = 200000;
+	run_to(vm, CODE + sizeof(creep_code));
+	cr_expect_eq(s->gpr[R_ESP], (uint32_t)(0x8000 - 200000u * 0x10000u));
+	cr_expect_gt(vm->vcpu.stats.cell[EV_HOST_FAULT][MECH_TRAP].count, 0, "it left its window unnoticed");
+	cr_expect_eq(s->gpr[R_EAX], s->gpr[R_ESP]);
+	vm_destroy(vm);
+}
+
+/*
+ * Returns of all kinds, 300 times: to the caller; into the middle of an instruction; to an address that the callee put there; to
+ * a caller whose next instruction the callee has rewritten. Then a recursion 50,000 deep.
+ *
+ *    mov ecx,300; 1: call f; inc ebx; push m; ret; db 0xb8; m: inc edx; nop; nop; nop; call g; ud2;
+ *    n: call h; site: mov esi,0; add edi,esi; dec ecx; jnz 1b; mov ecx,50000; call rec; stop: nop
+ *    f: mov eax,[esp]; ret; g: mov dword [esp],n; ret; h: mov [site+1],ecx; ret
+ *    rec: dec ecx; jz 2f; call rec; 2: inc ebp; ret
+ */
+static const uint8_t return_code[] = {
+	0xb9, 0x2c, 1, 0, 0, 0xe8, 0x2d, 0, 0, 0, 0x43, 0x68, 0x12, 0x10, 0, 0, 0xc3, 0xb8, 0x42, 0x90,
+	0x90, 0x90, 0xe8, 0x20, 0, 0, 0, 0x0f, 0x0b, 0xe8, 0x21, 0, 0, 0, 0xbe, 0, 0, 0, 0, 1,
+	0xf7, 0x49, 0x75, 0xd9, 0xb9, 0x50, 0xc3, 0, 0, 0xe8, 0x14, 0, 0, 0, 0x90, 0x8b, 4, 0x24, 0xc3, 0xc7,
+	4, 0x24, 0x1d, 0x10, 0, 0, 0xc3, 0x89, 0x0d, 0x23, 0x10, 0, 0, 0xc3, 0x49, 0x74, 5, 0xe8, 0xf8, 0xff,
+	0xff, 0xff, 0x45, 0xc3 };
+#define RETURN_STOP (CODE + 0x36)
+
+Test(bt, returns_go_where_the_stack_says)
+{
+	static const struct bt_tuning with[] = { { 0 }, { .no_retpred = true }, { .no_chain = true }, { .one_insn_blocks = true },
+		{ .code_cache = 1 }, { .code_cache = 1, .one_insn_blocks = true } };
+
+	for (unsigned i = 0; i < sizeof(with) / sizeof(with[0]); i++) {
+		struct vm *vm = machine(return_code, sizeof(return_code), with[i]);
+		struct cpu_state *s = &vm->vcpu.state;
+
+		s->gpr[R_ESP] = 0x300000;
+		s->gpr[R_EDX] = 0;
+		run_to(vm, RETURN_STOP);
+		cr_expect_eq(s->gpr[R_EBX], 300);
+		cr_expect_eq(s->gpr[R_EDX], 300);
+		cr_expect_eq(s->gpr[R_EAX], CODE + 10);
+		cr_expect_eq(s->gpr[R_EDI], 300 * 301 / 2);
+		cr_expect_eq(s->gpr[R_EBP], 50000);
+		cr_expect_eq(s->gpr[R_ESP], 0x300000);
+		vm_destroy(vm);
+	}
 }
 
 Test(bt, high_byte_registers_survive_a_fault)
@@ -142,8 +200,8 @@ Test(bt, smallest_code_cache_and_one_instruction_blocks)
 
 Test(bt, each_mechanism_can_be_switched_off)
 {
-	for (unsigned i = 0; i < 3; i++) {
-		struct bt_tuning t = { .no_chain = i == 0, .no_adapt = i == 1, .no_traces = i == 2 };
+	for (unsigned i = 0; i < 4; i++) {
+		struct bt_tuning t = { .no_chain = i == 0, .no_adapt = i == 1, .no_traces = i == 2, .no_retpred = i == 3 };
 		struct vm *vm = machine(smc_code, sizeof(smc_code), t);
 
 		vm->vcpu.state.gpr[R_ECX] = 200;
@@ -214,7 +272,7 @@ Test(bt, listing_shows_both_sides)
 	bt_listing(&vm->vcpu, f, CODE + 6);
 	fclose(f);
 	cr_expect(strstr(text, "calll") || strstr(text, "call"), "%s", text);
-	cr_expect(strstr(text, "%r15"), "%s", text);
+	cr_expect(strstr(text, "(%rsp)"), "%s", text);
 	free(text);
 	vm_destroy(vm);
 }

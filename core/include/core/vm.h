@@ -45,7 +45,7 @@ struct vm_config {
 	struct symbols *symbols; /* names for that; may be NULL */
 	struct bt_tuning {
 		uint64_t code_cache; /* bytes, 0: default */
-		bool no_chain, no_adapt, no_traces, one_insn_blocks;
+		bool no_chain, no_adapt, no_retpred, no_traces, one_insn_blocks;
 	} bt;
 };
 

@@ -27,4 +27,4 @@ Test(options, tiny_cache_of_one_instruction_blocks, .timeout = 600) { with((cons
 Test(options, no_chain, .timeout = 600) { with((const char *const[]){ "--no-chain", NULL }); }
 Test(options, no_adapt, .timeout = 600) { with((const char *const[]){ "--no-adapt", NULL }); }
 Test(options, no_traces, .timeout = 600) { with((const char *const[]){ "--no-traces", NULL }); }
-Test(options, all_off, .timeout = 600) { with((const char *const[]){ "--no-chain", "--no-adapt", "--no-traces", "--one-insn-blocks", NULL }); }
+Test(options, all_off, .timeout = 600) { with((const char *const[]){ "--no-chain", "--no-adapt", "--no-retpred", "--no-traces", "--one-insn-blocks", NULL }); }
