@@ -47,6 +47,8 @@ static void bus_unknown(struct bus *b, bool mmio, uint64_t addr, unsigned size, 
 	uint64_t tag = addr | (mmio ? 1ull << 63 : 0);
 
 	b->unknown++;
+	if (b->probing)
+		return;
 	for (unsigned i = 0; i < b->unknown_n; i++)
 		if (b->unknown_seen[i] == tag)
 			return;

@@ -141,7 +141,7 @@ int cmd_list(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
 		if (c != 'h')
 			return STATUS_USAGE;
-		printf("usage: ringlab list\n\nPrints the guests of guests.cfg: name, which images exist, how it should end, what it is.\n");
+		printf("usage: ringlab list\n\nPrints the guests of guests.cfg, and Debian's Linux kernels: name, which images exist, how it should end, what it is.\n");
 		return 0;
 	}
 	if (guests_read(&l)) {
@@ -152,6 +152,7 @@ int cmd_list(int argc, char **argv)
 		printf("%-24s %-10s %-8s %s\n", l.guest[i].name,
 			!strcmp(l.guest[i].xen, "-") ? "native" : !strcmp(l.guest[i].native, "-") ? "xen" : "native,xen",
 			l.guest[i].expect, l.guest[i].text);
+	linux_guests_list();
 	guests_free(&l);
 	return 0;
 }

@@ -47,11 +47,12 @@ static const char run_help[] =
 	"the jail, 225 interrupted.\n\n"
 	"  --backend B          vtx, bt, pv, interp (default: vtx on real VT-x or SVM, else bt)\n"
 	"  --interface I        pv: xen, trap (default: xen where the image carries Xen notes)\n"
-	"  --mem M              guest memory, as 64M (default 64M; for --kernel 256M)\n"
-	"  --append S           the guest's command line\n"
+	"  --mem M              guest memory, as 64M (default 64M; for Linux 256M)\n"
+	"  --append S           the guest's command line; for linux-i386 and linux-i386-pae, words to add (default: quiet)\n"
 	"  --module FILE[,ARGS] a Multiboot module; may be repeated\n"
 	"  --kernel FILE        a Linux kernel, as Debian's vmlinuz; with it no GUEST is named\n"
 	"  --initrd FILE        its initial RAM disk\n"
+	"                       On a terminal Linux gets every key; Ctrl-A X quits, Ctrl-A H lists more\n"
 	"  --timeout S          end the guest after S seconds (default: none)\n"
 	"  --stats FILE         write every counter as JSON (docs/exits.md)\n"
 	"  --trace FILE         write events for Perfetto; the last ones, if there are more than fit\n"
@@ -180,8 +181,9 @@ int run_parse(struct run *r, int argc, char **argv)
 	if (!r->kernel && argc - optind != 1)
 		return cli_usage("run", argc == optind ? "name a guest" : "one guest only");
 	r->guest = r->kernel ? r->kernel : argv[optind];
+	r->tty_guest = r->kernel || linux_guest_named(r->guest);
 	if (!mem_given)
-		r->cfg.mem_size = r->kernel ? MEM_LINUX : MEM_DEFAULT;
+		r->cfg.mem_size = r->tty_guest ? MEM_LINUX : MEM_DEFAULT;
 	if (!r->cfg.mem_size || r->cfg.mem_size % PAGE_SIZE || r->cfg.mem_size > MEM_MAX)
 		return cli_usage("run", "--mem must be a multiple of 4096, at least 4096, and at most %lluM", MEM_MAX >> 20);
 	return run_backend(r);
@@ -192,6 +194,13 @@ int run_open(struct run *r, struct guest_list *guests)
 	const char *append = NULL;
 
 	guests_read(guests);
+	if (!r->kernel && linux_guest_named(r->guest)) {
+		if (linux_guest_resolve(r->guest, r->append, &r->files))
+			return STATUS_USAGE;
+		r->kernel = r->files.kernel;
+		r->append = r->files.append;
+		r->req.initrd = r->req.initrd ? r->req.initrd : r->files.initrd;
+	}
 	if (r->kernel)
 		snprintf(r->path, sizeof(r->path), "%s", r->kernel);
 	else if (guests_resolve(guests, r->guest, r->cfg.ops, r->cfg.interface, r->path, sizeof(r->path), &append))
@@ -210,15 +219,24 @@ int run_open(struct run *r, struct guest_list *guests)
 	return 0;
 }
 
-/* Raw input for the guest, but Ctrl-C still ends the run: ISIG stays. */
+/*
+ * Raw input for the guest. Ctrl-C still ends the run of a small guest: ISIG stays. A guest with a terminal driver of its
+ * own gets every key as it is, and Ctrl-A X ends the run (console.c).
+ */
 static void tty_raw(struct run *r)
 {
 	struct termios t;
 
-	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &r->tty))
+	if (r->cfg.console_in != STDIN_FILENO || !isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &r->tty))
 		return;
+	r->cfg.console_escape = true;
 	t = r->tty;
 	t.c_lflag &= ~(unsigned)(ICANON | ECHO);
+	if (r->tty_guest) {
+		t.c_lflag &= ~(unsigned)(ISIG | IEXTEN);
+		t.c_iflag &= ~(unsigned)(IXON | ICRNL | INLCR | IGNCR | ISTRIP | BRKINT);
+		say("Ctrl-A X quits, Ctrl-A H lists more");
+	}
 	r->tty_saved = !tcsetattr(STDIN_FILENO, TCSANOW, &t);
 }
 
@@ -378,14 +396,20 @@ static int run_killed(struct run *r, int sig)
 /* The parent outlives whatever happens to the guest: it restores the terminal and says how the child ended. */
 static int run_supervise(struct run *r, pid_t child, const sigset_t *set)
 {
+	struct timespec patience = { .tv_sec = 3600 };
 	int sig, wait_status;
 
 	for (;;) {
-		if (sigwait(set, &sig))
+		sig = sigtimedwait(set, NULL, &patience);
+		if (sig < 0) { /* interrupted; or patience is over: then it does not react, and the terminal must be restored */
+			if (errno == EAGAIN && patience.tv_sec < 3600)
+				kill(child, SIGKILL);
 			continue;
-		if (sig != SIGCHLD)
-			kill(child, sig);
-		else if (waitpid(child, &wait_status, WNOHANG) == child)
+		}
+		if (sig != SIGCHLD) {
+			kill(child, sig == SIGQUIT ? SIGTERM : sig);
+			patience.tv_sec = 3;
+		} else if (waitpid(child, &wait_status, WNOHANG) == child)
 			break;
 	}
 	if (r->tty_saved)
@@ -401,6 +425,7 @@ int run_supervised(struct run *r, int (*child_main)(struct run *r))
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGQUIT);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN); /* a closed reader must not stop the guest */

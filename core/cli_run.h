@@ -7,6 +7,11 @@
 #include <termios.h>
 #include "cli.h"
 
+/* A Linux guest's files and its command line. */
+struct linux_files {
+	char kernel[600], initrd[600], append[2048];
+};
+
 struct run {
 	struct vm_config cfg;
 	struct see see;      /* --trace, --top, --listing */
@@ -17,9 +22,15 @@ struct run {
 	FILE *stats;
 	char stats_buf[8192];
 	struct termios tty;
-	bool tty_saved;
+	bool tty_saved, tty_guest; /* the guest has a terminal driver of its own */
+	struct linux_files files;
 	void *more;          /* the command's own */
 };
+
+/* cli_linux.c: whether it is the name of a Linux guest. */
+bool linux_guest_named(const char *name);
+/* Its files; append (NULL: quiet) goes behind what the machine needs on the command line. 0, or -1 after saying why. */
+int linux_guest_resolve(const char *name, const char *append, struct linux_files *f);
 
 /* The options and the guest; 0, or a status to exit with. Chooses and probes the backend. */
 int run_parse(struct run *r, int argc, char **argv);

@@ -1,7 +1,8 @@
 /*
  * console.c - buffers, writes and hashes the guest's console output; polls its input.
  *
- * Called by the UART, by pv's console hypercalls, and by the run loop at idle and at the end. Writes go out whole
+ * On a terminal, Ctrl-A is a key for ringlab, as QEMU has it: X quits, A sends a Ctrl-A, H prints help. The input is
+ * therefore read ahead of the guest, by a few bytes: a guest that does not listen can still be quit. Called by the UART, by pv's console hypercalls, and by the run loop at idle and at the end. Writes go out whole
  * lines at a time, so that two VMs sharing a terminal do not mix within a line.
  */
 #include "core/console.h"
@@ -14,10 +15,17 @@
 #include "core/phase.h"
 #include "core/vm.h"
 
+#define AHEAD 64
+#define CTRL_A 1
+#define WATCH_NS 100000000ull
+
 struct console {
 	SHA2_CTX hash;
 	size_t n;
-	bool eof;
+	bool eof, escaped; /* escaped: the last byte was Ctrl-A */
+	uint8_t ahead[AHEAD]; /* read, and not yet taken by the guest */
+	size_t ahead_n;
+	struct clock_timer watch;
 	char buf[4096];
 };
 
@@ -79,24 +87,94 @@ void console_write(struct vm *vm, const void *buf, size_t n)
 	}
 }
 
-size_t console_read(struct vm *vm, void *buf, size_t n)
+static const char help[] = "\r\nCtrl-A H  this help\r\nCtrl-A X  quit\r\nCtrl-A A  send Ctrl-A (so does Ctrl-A Ctrl-A)\r\n";
+
+/* The byte after Ctrl-A. True when the guest gets a byte. */
+static bool console_command(struct vm *vm, uint8_t c)
+{
+	switch (c) {
+	case 'a': case 'A': case CTRL_A:
+		return true;
+	case 'x': case 'X':
+		vm_stop(vm, END_INTERRUPTED, 0, "quit by Ctrl-A X");
+		return false;
+	case 'h': case 'H': case '?':
+		console_flush(vm);
+		if (vm->cfg.console_out >= 0)
+			write_all(vm->cfg.console_out, help, sizeof(help) - 1);
+		return false;
+	default:
+		return false;
+	}
+}
+
+static void console_typed(struct vm *vm, uint8_t c)
+{
+	struct console *con = vm->console;
+
+	if (vm->cfg.console_escape && !con->escaped && c == CTRL_A) {
+		con->escaped = true;
+		return;
+	}
+	if (!con->escaped || console_command(vm, c))
+		con->ahead[con->ahead_n++] = con->escaped ? CTRL_A : c;
+	con->escaped = false;
+}
+
+void console_poll(struct vm *vm)
 {
 	struct console *c = vm->console;
 	struct pollfd p = { .fd = vm->cfg.console_in, .events = POLLIN };
+	uint8_t buf[AHEAD];
 
-	if (p.fd < 0 || c->eof || !n || poll(&p, 1, 0) <= 0)
-		return 0;
-	ssize_t r = read(p.fd, buf, n);
+	if (p.fd < 0 || c->eof || c->ahead_n == AHEAD || poll(&p, 1, 0) <= 0)
+		return;
+	ssize_t r = read(p.fd, buf, AHEAD - c->ahead_n);
 	if (r <= 0) {
 		c->eof = r == 0 || (errno != EINTR && errno != EAGAIN);
-		return 0;
+		return;
 	}
-	return (size_t)r;
+	for (ssize_t i = 0; i < r; i++)
+		console_typed(vm, buf[i]);
+}
+
+static void watch_fire(void *ctx)
+{
+	console_watch(ctx); /* the kick was all: the run loop polls */
+}
+
+void console_watch(struct vm *vm)
+{
+	struct clock_timer *t = &vm->console->watch;
+
+	t->fire = watch_fire;
+	t->ctx = vm;
+	clock_arm(&vm->clock, t, clock_now(&vm->clock) + WATCH_NS);
+}
+
+size_t console_read(struct vm *vm, void *buf, size_t n)
+{
+	struct console *c = vm->console;
+
+	if (!n)
+		return 0;
+	if (!c->ahead_n)
+		console_poll(vm);
+	n = n < c->ahead_n ? n : c->ahead_n;
+	memcpy(buf, c->ahead, n);
+	c->ahead_n -= n;
+	memmove(c->ahead, c->ahead + n, c->ahead_n);
+	return n;
+}
+
+bool console_input_waits(const struct vm *vm)
+{
+	return vm->console && vm->console->ahead_n;
 }
 
 bool console_input_open(const struct vm *vm)
 {
-	return vm->cfg.console_in >= 0 && vm->console && !vm->console->eof;
+	return vm->cfg.console_in >= 0 && vm->console && (!vm->console->eof || vm->console->ahead_n);
 }
 
 void console_sha256(const struct vm *vm, char hex[65])

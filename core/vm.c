@@ -144,7 +144,10 @@ int vm_load(struct vm *vm, const struct load_request *req)
 
 	r.xen_ok = builds_xen(vm);
 	vm->append = req->append;
-	return loader_load(&r, &vm->mem, &vm->image, &vm->vcpu.state, vm->why, sizeof(vm->why));
+	int err = loader_load(&r, &vm->mem, &vm->image, &vm->vcpu.state, vm->why, sizeof(vm->why));
+
+	vm->bus.probing = vm->image.kind == IMAGE_LINUX;
+	return err;
 }
 
 void vm_stop(struct vm *vm, enum vm_end end, int status, const char *fmt, ...)
@@ -277,6 +280,8 @@ int vm_run(struct vm *vm)
 		return r;
 	if (vm->cfg.timeout_ns)
 		clock_arm(&vm->clock, &vm->timeout, clock_now(&vm->clock) + vm->cfg.timeout_ns);
+	if (vm->cfg.console_escape && vm->image.kind == IMAGE_LINUX)
+		console_watch(vm);
 	r = vm->ops->start(&vm->vcpu);
 	if (!r && vm->end == END_NONE)
 		r = vm_loop(vm);

@@ -285,11 +285,12 @@ static void uart_io(void *dev, uint64_t addr, unsigned size, bool write, uint64_
 void uart_poll_input(struct vm *vm)
 {
 	struct uart *u = vm->dev->uart;
-	uint64_t now;
+	uint64_t now = 0;
 
-	if (!console_input_open(vm) || (now = clock_now(&vm->clock)) < u->next_poll)
+	if (!console_input_open(vm) || ((now = clock_now(&vm->clock)) < u->next_poll && !console_input_waits(vm)))
 		return;
 	u->next_poll = now + POLL_NS;
+	console_poll(vm); /* also when the guest has no room: Ctrl-A X must be seen */
 	uart_take_input(u);
 }
 

@@ -63,6 +63,13 @@ void console_flush(struct vm *vm)
 {
 }
 
+void console_poll(struct vm *vm) { }
+
+bool console_input_waits(const struct vm *vm)
+{
+	return false;
+}
+
 size_t console_read(struct vm *vm, void *buf, size_t n)
 {
 	struct rig *r = rig_of(vm);

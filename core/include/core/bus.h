@@ -29,6 +29,7 @@ struct bus {
 	uint64_t unknown;                        /* accesses that nobody claimed */
 	uint64_t unknown_seen[BUS_UNKNOWN_LOG];  /* addresses already logged; bit 63 set for MMIO */
 	unsigned unknown_n;
+	bool probing; /* the guest looks for devices of all PCs: what it does not find is counted, and not said */
 };
 
 int bus_add_port(struct bus *b, const char *name, uint16_t start, unsigned len, bus_handler *fn, void *dev);

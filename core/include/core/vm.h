@@ -36,6 +36,7 @@ struct vm_config {
 	uint64_t mem_size;     /* bytes */
 	uint64_t timeout_ns;   /* 0: none */
 	int console_in, console_out; /* descriptors; -1: none */
+	bool console_escape;         /* console_in is a terminal: Ctrl-A is for ringlab (console.c) */
 	bool count_inline;
 	bool count_insns;            /* vcpu.insns is kept and time is virtual: bt and interp, for lockstep */
 	bool user_kvm_irqchip;       /* vtx: KVM's in-kernel interrupt controllers, a named variant */

@@ -1,0 +1,72 @@
+/*
+ * cli_linux.c - the Linux guests by name: `ringlab run linux-i386`, from what scripts/linux-guest has fetched.
+ *
+ * Nothing of them is in this tree: kernels and initial RAM disk lie in $RINGLAB_LINUX, or
+ * ${XDG_CACHE_HOME:-$HOME/.cache}/ringlab/linux. Called by cli_run.c and cli_guests.c.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "cli_run.h"
+
+/* What these machines lack, the kernel is told not to look for; the last word makes a panic end the run. */
+#define LINUX_APPEND "console=ttyS0 acpi=off pci=off noapic nolapic panic=-1"
+
+static const struct linux_guest {
+	const char *name, *kernel, *text;
+} guests[] = {
+	{ "linux-i386", "vmlinuz-686", "Debian 12's linux-image-686 (two-level page tables) and busybox: a shell on the serial port" },
+	{ "linux-i386-pae", "vmlinuz-686-pae", "Debian 12's linux-image-686-pae (PAE, NX), the same" },
+};
+
+static void cache_dir(char *dir, size_t n)
+{
+	const char *own = getenv("RINGLAB_LINUX"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+
+	if (own && *own)
+		snprintf(dir, n, "%s", own);
+	else if (cache && *cache)
+		snprintf(dir, n, "%s/ringlab/linux", cache);
+	else
+		snprintf(dir, n, "%s/.cache/ringlab/linux", home ? home : "");
+}
+
+bool linux_guest_named(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(guests); i++)
+		if (!strcmp(guests[i].name, name))
+			return true;
+	return false;
+}
+
+int linux_guest_resolve(const char *name, const char *append, struct linux_files *f)
+{
+	char dir[500];
+
+	cache_dir(dir, sizeof(dir));
+	for (size_t i = 0; i < ARRAY_LEN(guests); i++)
+		if (!strcmp(guests[i].name, name))
+			snprintf(f->kernel, sizeof(f->kernel), "%s/%s", dir, guests[i].kernel);
+	snprintf(f->initrd, sizeof(f->initrd), "%s/initrd", dir);
+	if (access(f->kernel, R_OK) || access(f->initrd, R_OK)) {
+		say("guest %s is not there: scripts/linux-guest fetches it from Debian (looked in %s)", name, dir);
+		return -1;
+	}
+	if ((size_t)snprintf(f->append, sizeof(f->append), "%s %s", LINUX_APPEND, append ? append : "quiet") >= sizeof(f->append)) {
+		say("--append is longer than %zu characters: shorten it", sizeof(f->append) - sizeof(LINUX_APPEND) - 1);
+		return -1;
+	}
+	return 0;
+}
+
+void linux_guests_list(void)
+{
+	struct linux_files f;
+	char dir[500];
+
+	cache_dir(dir, sizeof(dir));
+	for (size_t i = 0; i < ARRAY_LEN(guests); i++) {
+		snprintf(f.kernel, sizeof(f.kernel), "%s/%s", dir, guests[i].kernel);
+		printf("%-24s %-10s %-8s %s\n", guests[i].name, access(f.kernel, R_OK) ? "unfetched" : "native", "exit 0", guests[i].text);
+	}
+}
