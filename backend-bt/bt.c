@@ -50,6 +50,9 @@ void bt_flags_in(struct bt *b)
 	struct bt_hot *h = b->hot;
 	uint32_t f = (uint32_t)b->v->state.rflags;
 
+	/* RF matters to instruction breakpoints only; translated code would never clear it. */
+	if (!interp_debug_needed(b->v))
+		f &= ~FL_RF;
 	h->hflags = (f & FL_HOST) | FL_FIXED | FL_IF;
 	h->vif = f & FL_IF;
 	h->vrest = (f & ~(FL_HOST | FL_FIXED | FL_IF)) - FL_IF;
@@ -66,7 +69,7 @@ bool bt_mode_ok(struct bt *b)
 	const struct segment *cs = &s->seg[S_CS], *ss = &s->seg[S_SS];
 	unsigned cpl = CPL(s);
 
-	return (s->cr0 & CR0_PE) && !(s->rflags & (FL_TF | FL_VM)) && (cpl == 0 || cpl == 3) && b->view &&
+	return (s->cr0 & CR0_PE) && !interp_debug_needed(b->v) && !(s->rflags & (FL_TF | FL_VM)) && (cpl == 0 || cpl == 3) && b->view &&
 		cs->base == 0 && cs->limit == 0xffffffffu && (cs->attr & (SEG_P | SEG_S | SEG_DB | 8)) == (SEG_P | SEG_S | SEG_DB | 8) &&
 		data_flat(ss) && (ss->attr & SEG_DB) && data_flat(&s->seg[S_DS]) && data_flat(&s->seg[S_ES]) &&
 		!(cpl == 3 && (s->cr0 & CR0_AM) && (s->rflags & FL_AC));

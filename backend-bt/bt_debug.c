@@ -3,7 +3,8 @@
  *
  * A breakpoint is a guest address before which translated code leaves (TH_STOP): no byte of guest memory changes, and code
  * without one runs as fast as ever. When the set changes only the blocks that hold those addresses are translated anew. A
- * step is one instruction by the interpreter. Called by bt.c and bt_translate.c.
+ * step is one instruction by the interpreter, and watchpoints are its business (interp_debug.c): with one set no translated
+ * code runs at all. Called by bt.c and bt_translate.c.
  */
 #include "bt_private.h"
 
@@ -17,6 +18,7 @@ void debug_push(struct bt *b)
 {
 	const struct debug *want = &b->v->debug;
 
+	interp_debug_changed(b->v);
 	if (want->step)
 		return;
 	for (unsigned i = 0; i < b->brk.breaks; i++)
@@ -28,11 +30,13 @@ void debug_push(struct bt *b)
 	b->brk = *want;
 }
 
-bool debug_stops(const struct bt *b, bool stepped, struct exit *e)
+bool debug_stops(struct bt *b, bool stepped, struct exit *e)
 {
-	const struct vcpu *v = b->v;
+	struct vcpu *v = b->v;
 	enum debug_why why = DEBUG_NONE;
 
+	if (stepped && interp_watch_hit(v, e))
+		return true;
 	if (v->debug.step)
 		why = stepped ? DEBUG_STEP : DEBUG_NONE;
 	else if (debug_break_at(&v->debug, (uint32_t)(v->state.seg[S_CS].base + v->state.rip)))

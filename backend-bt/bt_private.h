@@ -329,7 +329,7 @@ enum interp_result bt_interp(struct bt *b, enum event_mech mech); /* one step, f
 bool debug_stops_at(const struct bt *b, uint32_t eip); /* translated code is to stop before this instruction */
 void debug_push(struct bt *b);                         /* v->debug has changed */
 /* The debugger wants the guest held at this instruction: then *e says why. stepped: one instruction has been executed. */
-bool debug_stops(const struct bt *b, bool stepped, struct exit *e);
+bool debug_stops(struct bt *b, bool stepped, struct exit *e);
 
 /* bt_window.c */
 int view_reserve(struct view *w);

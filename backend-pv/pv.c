@@ -239,6 +239,7 @@ static int pv_vcpu_init(struct vcpu *v)
 	cpu_setup(v, pv->cpu, block + 2 * BLOCK - 2 * XSAVE_AREA);
 	v->interp.mech = MECH_TRAP;
 	v->interp.count = true;
+	v->interp.debug.ignore = true;
 	v->interp.hooks = (struct interp_hooks){ .ctx = pv, .tlb_flush = hook_flush };
 	return signals_install(pv);
 }

@@ -158,7 +158,8 @@ static int before_run(struct lockstep *l, uint64_t *limit)
 
 		vm->vcpu.attention = 0;
 		vm->vcpu.irq_window = 0;
-		vm->vcpu.state.rflags &= ~(uint64_t)FL_RF; /* see lockstep_diff.c */
+		if (!interp_debug_needed(&vm->vcpu))
+			vm->vcpu.state.rflags &= ~(uint64_t)FL_RF; /* see lockstep_diff.c */
 		clock_run(&vm->clock);
 		ready[i] = vm->ops->ready(&vm->vcpu);
 	}

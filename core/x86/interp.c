@@ -10,8 +10,6 @@
 #include "ops.h"
 #include "segment_private.h"
 
-#define DR6_BS 0x4000u
-
 void interp_init(struct interp *in, enum event_mech mech)
 {
 	void *p;
@@ -69,6 +67,8 @@ static enum interp_result deliver_fault(struct step *c)
 {
 	if (c->fault.vector == FAULT_CRASH)
 		return INTERP_CRASH;
+	c->in->debug.hits = 0; /* of an instruction that did not complete */
+	c->in->debug.fire = false;
 	return interp_deliver(c->v, c->fault.vector, DELIVER_EXC, c->fault.has_error, c->fault.error);
 }
 
@@ -83,9 +83,9 @@ static void execute_counted(struct step *c)
 		stat_sample(st, c->kind, c->in->mech, GVA(c->eip), t0, __rdtsc());
 }
 
-static enum interp_result single_step_trap(struct step *c)
+static enum interp_result debug_trap(struct step *c, uint32_t bits)
 {
-	c->s->dr[6] |= DR6_BS;
+	debug_status(c->s, bits | (c->trap ? DR6_BS : 0));
 	return interp_deliver(c->v, VEC_DB, DELIVER_EXC, false, 0);
 }
 
@@ -103,12 +103,16 @@ static inline enum interp_result step_one(struct step *c)
 {
 	struct cpu_state *s = c->s;
 	unsigned cpl = CPL(s);
+	uint32_t bits;
 
 	c->eip = (uint32_t)s->rip;
 	c->user = cpl == 3 ? ACCESS_USER : 0;
 	c->align = cpl == 3 && (s->rflags & FL_AC) && (s->cr0 & CR0_AM);
 	c->trap = s->rflags & FL_TF;
 	c->result = INTERP_DONE;
+	c->debug = false;
+	if (unlikely((s->dr[7] & 0xff) || c->in->debug.active))
+		c->debug = debug_begin(c);
 	if (unlikely(!(s->cr0 & CR0_PE)) || unlikely(s->efer & EFER_LMA) || unlikely(s->rflags & FL_VM))
 		refuse_modes(c);
 	c->i = insn_fetch(c);
@@ -123,8 +127,10 @@ static inline enum interp_result step_one(struct step *c)
 	else
 		c->i->fn(c);
 	s->rip = c->next;
+	if (unlikely(c->debug) && (bits = debug_end(c)))
+		return debug_trap(c, bits);
 	if (unlikely(c->trap) && !(s->int_shadow & INT_SHADOW_MOVSS))
-		return single_step_trap(c);
+		return debug_trap(c, 0);
 	return c->result;
 }
 
@@ -163,6 +169,8 @@ enum interp_result interp_run_debugged(struct vcpu *v, struct exit *e)
 			v->insns.left--;
 		}
 		r = interp_step(v);
+		if (unlikely(v->interp.debug.watch) && interp_watch_hit(v, e))
+			return INTERP_DONE;
 		if (r == INTERP_DONE && v->debug.step && v->vm->end == END_NONE) {
 			debug_exit(e, DEBUG_STEP);
 			return INTERP_DONE;

@@ -30,6 +30,8 @@ static int interp_push(struct vcpu *v, unsigned groups)
 {
 	if (groups != REGS_DEBUG)
 		interp_tlb_flush(&v->interp);
+	if (groups & REGS_DEBUG)
+		interp_debug_changed(v);
 	return 0;
 }
 

@@ -165,6 +165,7 @@ void op_into(struct step *c)
 void op_icebp(struct step *c)
 {
 	c->s->rip = c->next;
+	c->s->dr[7] &= ~(uint64_t)0x2000; /* GD, as for every #DB; DR6 says nothing */
 	c->result = interp_deliver(c->v, VEC_DB, DELIVER_EXC, false, 0);
 	c->next = (uint32_t)c->s->rip;
 	c->trap = false;

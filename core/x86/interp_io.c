@@ -36,6 +36,9 @@ uint32_t port_in(struct step *c, uint16_t port, unsigned size)
 	uint64_t t0 = c->in->count ? stat_begin(st, EV_PORT_IN, c->in->mech) : 0;
 	uint32_t v = bus_port_in(&c->v->vm->bus, port, size);
 
+	if (unlikely(c->debug))
+		debug_io(c->in, port, size);
+
 	stat_end(st, EV_PORT_IN, c->in->mech, GVA(c->eip), t0);
 	return v;
 }
@@ -46,6 +49,8 @@ void port_out(struct step *c, uint16_t port, unsigned size, uint32_t value)
 	uint64_t t0 = c->in->count ? stat_begin(st, EV_PORT_OUT, c->in->mech) : 0;
 
 	bus_port_out(&c->v->vm->bus, port, size, value & size_mask(size));
+	if (unlikely(c->debug))
+		debug_io(c->in, port, size);
 	stat_end(st, EV_PORT_OUT, c->in->mech, GVA(c->eip), t0);
 }
 

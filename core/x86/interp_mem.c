@@ -36,7 +36,7 @@ const struct interp_tlb_entry *tlb_get(struct vcpu *v, uint32_t lin, unsigned ac
 	uint32_t tag = (lin & (uint32_t)PAGE_MASK) | 1;
 	struct walk w;
 
-	if (e->tag == tag && (e->access & (1u << access)))
+	if ((e->tag & ~2u) == tag && (e->access & (1u << access)))
 		return e;
 	*err = walk_page(&v->state, &v->vm->mem, GVA(lin), access, true, &w);
 	if (w.written && in->hooks.phys_write)
@@ -45,8 +45,8 @@ const struct interp_tlb_entry *tlb_get(struct vcpu *v, uint32_t lin, unsigned ac
 		return NULL;
 	w.gpa.a &= PAGE_MASK;
 	in->tlb_large |= w.page_size > PAGE_SIZE;
-	if (e->tag != tag || e->page.a != w.gpa.a)
-		*e = (struct interp_tlb_entry){ .tag = tag, .page = w.gpa, .host = mem_ptr(&v->vm->mem, w.gpa, PAGE_SIZE) };
+	if ((e->tag & ~2u) != tag || e->page.a != w.gpa.a)
+		*e = (struct interp_tlb_entry){ .tag = tag | debug_tag(in, lin), .page = w.gpa, .host = mem_ptr(&v->vm->mem, w.gpa, PAGE_SIZE) };
 	e->access |= (uint8_t)(1u << access);
 	return e;
 }
@@ -125,12 +125,16 @@ static uint32_t virt_copy(struct vcpu *v, uint32_t lin, uint8_t *buf, unsigned l
 	if (!e)
 		return err;
 	page_copy(v, e, lin, buf, first, access & ACCESS_W);
+	if (unlikely(e->tag & 2))
+		debug_access(&v->interp, lin, first, access & ACCESS_W);
 	if (len > room) {
 		*fault_addr = lin + first;
 		e = tlb_get(v, lin + first, access, &err);
 		if (!e)
 			return err;
 		page_copy(v, e, lin + first, buf + first, len - first, access & ACCESS_W);
+		if (unlikely(e->tag & 2))
+			debug_access(&v->interp, lin + first, len - first, access & ACCESS_W);
 	}
 	return 0;
 }

@@ -49,8 +49,10 @@ static bool next_element(struct step *c, uint32_t n, bool condition_holds)
 	index_add(c, R_ECX, 0u - n);
 	if (index_get(c, R_ECX) == 0 || !condition_holds)
 		return false;
-	if (c->v->attention || c->trap) {
+	if (c->v->attention || c->trap || unlikely(c->in->debug.fire) || unlikely(c->in->debug.watch)) {
 		c->next = c->eip;
+		if (c->in->debug.fire) /* SDM vol. 3, 17.3.1.1; TF's own trap does not, on the CPUs that were asked */
+			c->s->rflags |= FL_RF;
 		return false;
 	}
 	return true;

@@ -145,10 +145,9 @@ void op_mov_to_cr(struct step *c)
 	}
 }
 
-/* --- debug registers: stored; no breakpoint fires --- */
+/* --- debug registers (interp_debug.c) --- */
 
 #define DR7_GD 0x2000u
-#define DR6_BD 0x2000u
 
 static unsigned debug_register(struct step *c)
 {
@@ -161,8 +160,8 @@ static unsigned debug_register(struct step *c)
 	}
 	need_ring0(c);
 	if (c->s->dr[7] & DR7_GD) {
-		c->s->dr[7] &= ~(uint64_t)DR7_GD;
-		c->s->dr[6] |= DR6_BD;
+		debug_status(c->s, DR6_BD);
+		c->s->rflags |= FL_RF; /* a fault: SDM vol. 3, 17.3.1.1 */
 		step_raise(c, VEC_DB, false, 0);
 	}
 	return r;

@@ -67,6 +67,7 @@ struct step {
 	unsigned user;         /* ACCESS_USER or 0, for ordinary accesses */
 	bool align;            /* #AC is enabled */
 	bool trap;             /* TF was set when it began */
+	bool debug;            /* breakpoints are looked for: interp_debug.c */
 	uint8_t kind;          /* what it is counted as, if it completes */
 	uint32_t count;        /* how many events of that kind */
 	enum interp_result result;
@@ -91,6 +92,20 @@ __attribute__((format(printf, 2, 3)))
 _Noreturn void step_crash(struct step *c, const char *fmt, ...);
 static inline _Noreturn void step_gp(struct step *c, uint32_t error) { step_raise(c, VEC_GP, true, error); }
 static inline _Noreturn void step_ud(struct step *c) { step_raise(c, VEC_UD, false, 0); }
+
+/* interp_debug.c */
+#define DR6_BD 0x2000u
+#define DR6_BS 0x4000u
+#define DR6_BT 0x8000u
+/* Before an instruction, when something may be to look for: raises what comes first. True: debug_end is to be called after it. */
+bool debug_begin(struct step *c);
+uint32_t debug_end(struct step *c); /* the DR6 bits of a trap that is due now, or 0 */
+void debug_status(struct cpu_state *s, uint32_t bits); /* DR6 and DR7 as a #DB with these causes leaves them */
+/* The soft TLB's mark for a page: 2 where it holds a data breakpoint, else 0. */
+uint32_t debug_tag(const struct interp *in, uint32_t lin);
+void debug_access(struct interp *in, uint32_t lin, unsigned len, bool write);
+void debug_io(struct interp *in, uint16_t port, unsigned size);
+void debug_task_trap(struct interp *in); /* a task with the T bit was switched to */
 
 /* decode.c: insn_fetch_slow does all that insn_fetch, below, does not find. */
 const struct insn *insn_fetch_slow(struct step *c);

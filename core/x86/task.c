@@ -2,7 +2,7 @@
  * task.c - hardware task switches through 32-bit TSSs: JMP and CALL to a TSS or task gate, task gates in the IDT, IRET with NT.
  *
  * SDM vol. 3, 7.3. What fails before the switch is a fault of the old task; what fails while the new task's segments are
- * loaded is a fault of the new one. 16-bit TSSs are refused with a sentence; the debug trap bit (T) is ignored.
+ * loaded is a fault of the new one. 16-bit TSSs are refused with a sentence.
  */
 #include "segment_private.h"
 #include "step.h"
@@ -15,6 +15,8 @@ struct tss32 {
 	uint32_t trap_iomap;
 };
 _Static_assert(sizeof(struct tss32) == 104, "SDM vol. 3, figure 7-2");
+
+#define DR7_LOCAL 0x155u /* L0-3 and LE: a task's own (SDM vol. 3, 17.2.4) */
 
 static int check_target(struct vcpu *v, const struct desc *d, enum task_how how, uint32_t ext, struct fault *f)
 {
@@ -164,5 +166,10 @@ int task_switch(struct vcpu *v, struct desc *d, enum task_how how, uint32_t eip,
 	if (how == TASK_CALL && sys_write(v, base, &old, 2, f))
 		return -1;
 	load_new_state(v, &t, d, how == TASK_CALL);
-	return load_new_segments(v, &t, f);
+	s->dr[7] &= ~(uint64_t)DR7_LOCAL;
+	if (load_new_segments(v, &t, f))
+		return -1;
+	if (t.trap_iomap & 1) /* T: a debug trap before the task's first instruction */
+		debug_task_trap(&v->interp);
+	return 0;
 }

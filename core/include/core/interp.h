@@ -28,7 +28,7 @@ struct interp_hooks {
 /* access: bit (1 << ACCESS_*) for each kind of access known to be allowed; host: NULL where the page is not RAM. */
 #define INTERP_TLB 256
 struct interp_tlb_entry {
-	uint32_t tag; /* linear page number << 12 | 1 */
+	uint32_t tag; /* linear page number << 12 | 1; | 2: holds a data breakpoint, every access goes the slow way */
 	uint8_t access;
 	gpa_t page;
 	uint8_t *host;
@@ -36,8 +36,32 @@ struct interp_tlb_entry {
 
 struct interp_cache; /* decoded instructions, and the executable stubs of interp_fpu.c */
 
+/*
+ * Breakpoints that the interpreter looks for: the guest's own (DR0-7) and the debugger's watchpoints (v->debug). Derived
+ * from those two, so never saved; interp_debug.c.
+ */
+#define INTERP_BREAKS 12 /* 4 and DEBUG_WATCHES */
+struct interp_break {
+	uint32_t lin, last; /* the first and the last byte; for IO ports */
+	uint8_t kinds;      /* BREAK_* */
+	bool enabled;       /* by Ln or Gn: the others show in DR6 only */
+};
+struct interp_debug {
+	bool ignore;        /* the engine runs guest code where nobody looks: DR0-7 only keep what is written */
+	bool active;        /* the next step begins in interp_debug.c; with DR7's enable bits: no engine may run guest code itself */
+	bool fire;          /* an enabled one was hit by this instruction */
+	uint16_t hits;      /* DR6 bits of this instruction: B0-3, BT */
+	uint16_t pending;   /* DR6 bits of a trap that comes before the next instruction */
+	uint8_t watch;      /* 1 + index of the debugger's watchpoint that was hit; whoever tells it clears it */
+	uint32_t watch_at;
+	uint32_t key[5];    /* what the list below was made from */
+	unsigned watches, n;
+	struct interp_break brk[INTERP_BREAKS];
+};
+
 struct interp {
 	struct interp_hooks hooks;
+	struct interp_debug debug;
 	enum event_mech mech;  /* what events it handles are counted as: MECH_INTERP as an engine, MECH_CALLOUT for bt ... */
 	bool count;            /* false: count nothing, the caller does */
 	char why[160];
@@ -66,6 +90,13 @@ enum interp_result interp_run(struct vcpu *v);
  * The same, minding v->debug: e->reason is EXIT_DEBUG when a breakpoint or watchpoint was met or the step is done.
  */
 enum interp_result interp_run_debugged(struct vcpu *v, struct exit *e);
+
+/* v->debug has changed: the next step looks at it. */
+void interp_debug_changed(struct vcpu *v);
+/* A watchpoint of the debugger was hit since the last call: fills *e. */
+bool interp_watch_hit(struct vcpu *v, struct exit *e);
+/* Only the interpreter may run the guest now: a breakpoint of DR0-3 is enabled, a debug trap is pending, or the debugger watches. */
+bool interp_debug_needed(const struct vcpu *v);
 
 /* Delivers an event through the guest's IDT (gates, privilege change, TSS stack, error code): SDM vol. 3, 6.12. */
 #define DELIVER_HW 0u       /* external interrupt */

@@ -99,6 +99,35 @@ EACH_ENGINE(gdb, breakpoints_are_invisible)
 	remote_end(&r, 10);
 }
 
+/* A watchpoint on what a function's first PUSH or CALL writes; the access is done when it is reported. */
+EACH_ENGINE(gdb, watchpoints)
+{
+	uint32_t main = remote_symbol("hello", "guest_main"), esp, eip;
+	char want[40];
+	struct remote r;
+	unsigned frame;
+
+	need(e);
+	attach(&r, e, "hello", NULL);
+	run_to(&r, main);
+	cr_assert_eq(sscanf(remote_ask(&r, "m%x,3", main), "83ec%2x", &frame), 1);
+	esp = remote_reg(&r, REG_ESP) - frame - 4; /* where its first CALL leaves the return address */
+	cr_assert_str_eq(remote_ask(&r, "Z2,%x,4", esp), "OK");
+	snprintf(want, sizeof(want), "T05watch:%x;thread:1;", esp);
+	cr_assert_str_eq(remote_ask(&r, "c"), want);
+	cr_assert_eq(remote_reg(&r, REG_EIP), remote_symbol("hello", "hal_printf"));
+	eip = __builtin_bswap32((uint32_t)strtoul(remote_ask(&r, "m%x,4", esp), NULL, 16));
+	cr_assert(eip > main && eip < main + 100);
+	cr_assert_str_eq(remote_ask(&r, "z2,%x,4", esp), "OK");
+	cr_assert_str_eq(remote_ask(&r, "Z3,%x,4", esp), "OK");
+	snprintf(want, sizeof(want), "T05rwatch:%x;thread:1;", esp);
+	cr_assert_str_eq(remote_ask(&r, "c"), want, "the RET reads it: %s", r.reply);
+	cr_assert_eq(remote_reg(&r, REG_EIP), eip);
+	cr_assert_str_eq(remote_ask(&r, "z3,%x,4", esp), "OK");
+	cr_assert_str_eq(remote_ask(&r, "c"), "W00");
+	remote_end(&r, 10);
+}
+
 /* bt steps by the interpreter and continues translated; the interpreter is the interpreter: 300 states, one by one. */
 Test(gdb, same_steps_on_both, .timeout = 60)
 {
