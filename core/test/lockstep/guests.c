@@ -40,15 +40,25 @@ bool lock_next(void *file, struct lock_guest *g)
 
 int lock_run(const struct lock_guest *g, const char *const *options, char *out, unsigned n)
 {
-	const char *argv[40] = { "ringlab", "lockstep", "--mem", "16M", "--timeout", "100" };
-	int pipes[2], status = -1, k = 6;
-	unsigned used = 0;
-	ssize_t got;
-	pid_t pid;
+	const char *argv[40] = { "lockstep", "--mem", "16M", "--timeout", "250" };
+	int k = 5;
 
 	while (*options && k < 38)
 		argv[k++] = *options++;
 	argv[k++] = g->name;
+	return lock_command(argv, out, n);
+}
+
+int lock_command(const char *const *args, char *out, unsigned n)
+{
+	const char *argv[40] = { "ringlab" };
+	int pipes[2], status = -1, k = 1;
+	unsigned used = 0;
+	ssize_t got;
+	pid_t pid;
+
+	while (*args && k < 39)
+		argv[k++] = *args++;
 	if (pipe(pipes))
 		return -1;
 	pid = fork();

@@ -7,6 +7,8 @@ struct lock_guest {
 };
 /* The next guest with a native image from an open guests.cfg; false at the end. */
 bool lock_next(void *file, struct lock_guest *g);
+/* Runs ringlab with these arguments (NULL-terminated); its exit status, and the end of its output in out[n]. */
+int lock_command(const char *const *args, char *out, unsigned n);
 /* Runs ringlab lockstep with the options (NULL-terminated); its exit status, and its output in out[n]. */
 int lock_run(const struct lock_guest *g, const char *const *options, char *out, unsigned n);
 /* All guests whose name begins with one of the prefixes (NULL-terminated); returns how many ran, and counts the bad. */

@@ -1,0 +1,90 @@
+/*
+ * linux_test.c - Debian's i386 kernels in lock step, and on the interpreter alone; needs what scripts/linux-guest fetched.
+ *
+ * LOCKSTEP_LINUX_INSNS: how much of the boot (default 20M). RINGLAB_LONG=1 adds what takes many minutes: the whole boot to
+ * user space in lock step, and the interpreter's own.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "guests.h"
+
+#define APPEND "console=ttyS0 acpi=off pci=off noapic nolapic mitigations=off panic=-1 ringlab.session=true"
+
+static char kernel[600], initrd[600];
+
+/* Where scripts/linux-guest keeps them. */
+static void find_linux(const char *flavour)
+{
+	const char *own = getenv("RINGLAB_LINUX"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	char dir[500];
+
+	if (own && *own)
+		snprintf(dir, sizeof(dir), "%s", own);
+	else if (cache && *cache)
+		snprintf(dir, sizeof(dir), "%s/ringlab/linux", cache);
+	else
+		snprintf(dir, sizeof(dir), "%s/.cache/ringlab/linux", home ? home : "");
+	snprintf(kernel, sizeof(kernel), "%s/vmlinuz-%s", dir, flavour);
+	snprintf(initrd, sizeof(initrd), "%s/initrd", dir);
+	if (access(kernel, R_OK) || access(initrd, R_OK))
+		cr_skip_test("no kernel or RAM disk in %s: run scripts/linux-guest first", dir);
+}
+
+static void long_only(void)
+{
+	const char *l = getenv("RINGLAB_LONG");
+
+	if (!l || !*l || !strcmp(l, "0"))
+		cr_skip_test("takes many minutes: RINGLAB_LONG=1 runs it");
+}
+
+static void lockstep(const char *flavour, const char *insns)
+{
+	static char out[32768];
+	const char *options[] = { "lockstep", "--mem", "256M", "--timeout", "7000", "--every", "2000", "--kernel", kernel, "--initrd", initrd,
+		"--append", APPEND, insns ? "--insns" : NULL, insns, NULL };
+	int status;
+
+	find_linux(flavour);
+	status = lock_command(options, out, sizeof(out));
+	cr_assert_eq(status, 0, "status %d:\n%s", status, out);
+	printf("%s: %s", flavour, strrchr(out, ':') ? strstr(out, "lockstep:") : out);
+}
+
+static const char *part(void)
+{
+	const char *insns = getenv("LOCKSTEP_LINUX_INSNS");
+
+	return insns && *insns ? insns : "20M";
+}
+
+Test(linux_guest, first_instructions_of_the_686_kernel, .timeout = 7200) { lockstep("686", part()); }
+Test(linux_guest, first_instructions_of_the_686_pae_kernel, .timeout = 7200) { lockstep("686-pae", part()); }
+
+Test(linux_guest, whole_boot_of_the_686_kernel, .timeout = 7200)
+{
+	long_only();
+	lockstep("686", NULL);
+}
+
+Test(linux_guest, whole_boot_of_the_686_pae_kernel, .timeout = 7200)
+{
+	long_only();
+	lockstep("686-pae", NULL);
+}
+
+Test(linux_guest, the_interpreter_boots_the_686_kernel_to_init, .timeout = 7200)
+{
+	static char out[32768];
+	const char *options[] = { "run", "--backend", "interp", "--mem", "256M", "--timeout", "7000", "--kernel", kernel, "--initrd", initrd,
+		"--append", APPEND, NULL };
+	int status;
+
+	long_only();
+	find_linux("686");
+	status = lock_command(options, out, sizeof(out));
+	cr_assert(!status && strstr(out, "ringlab: init"), "status %d:\n%s", status, out);
+}
