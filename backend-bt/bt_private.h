@@ -123,8 +123,9 @@ struct span {
 };
 
 /*
- * A guest address space as seen by user mode, or the one that the guest's kernel has: since its pages are mostly global, it is
- * kept across address spaces, and what is not global is compared with the tables at each flush.
+ * A guest address space as seen by user mode, or the one that the guest's kernel has: it is kept across address spaces, and
+ * what is not global is compared with the tables at each flush. Where address spaces disagree about the kernel's part (page
+ * table isolation: most of it is absent while user mode runs), there are KERNEL_VIEWS of the latter at most.
  */
 struct view {
 	bool used, user;
@@ -142,10 +143,13 @@ struct view {
 	uint32_t mapped;      /* entries with SH_MAPPED */
 	uint32_t maps;        /* host mappings: an upper bound, counted anew when it matters */
 	uint32_t epoch;       /* changes when much of it is dropped at once */
+	bool stale;           /* kernel: global entries were flushed while another was current */
+	struct view *kernel;  /* user: the kernel's view that fits this address space */
 	uint64_t last_use;
 };
 #define VIEW_FLAT UINT64_MAX
 #define VIEW_KERNEL (UINT64_MAX - 1)
+#define KERNEL_VIEWS (BT_VIEWS < 16 ? 1u : 3u)
 #define SH_MAPPED 1u
 #define SH_WRITE 2u
 #define SH_CODE 4u     /* code was translated through it; user: the flat table has all blocks of this page */
@@ -358,6 +362,7 @@ uint64_t shadow_table_entry(const struct bt *b, gpa_t gpa, unsigned size);
 void validate_view(struct bt *b, struct view *w, bool all); /* all: global entries too */
 void validate_span(struct bt *b, struct view *w, uint32_t s, uint64_t pde);
 void validate_page(struct bt *b, uint32_t lin);             /* INVLPG */
+unsigned validate_misfit(struct bt *b, const struct view *w); /* per cent of w's local spans that CR3 has otherwise */
 
 /* bt_share.c */
 bool share_install(struct bt *b, uint32_t eip);  /* user mode: existing blocks for eip into the current view's flat table */

@@ -252,11 +252,31 @@ static void validate_page_in(struct bt *b, struct view *w, uint32_t lp)
 	run_end(b, w, &run);
 }
 
+unsigned validate_misfit(struct bt *b, const struct view *w)
+{
+	unsigned all = 0, bad = 0;
+
+	for (uint32_t i = 0; i < SPANS / 64; i++)
+		for (uint64_t m = w->local_spans[i]; m; m &= m - 1) {
+			uint32_t s = i * 64 + (uint32_t)__builtin_ctzll(m);
+
+			all++;
+			bad += !same_pde(b, w->span[s].pde, span_pde(b, s));
+		}
+	return all ? bad * 100 / all : 0;
+}
+
 void validate_page(struct bt *b, uint32_t lin)
 {
 	b->stat[BS_INVLPGS]++;
 	if (!b->kview || !b->uview || !(b->v->state.cr0 & CR0_PG))
 		return;
+	for (unsigned i = 0; i < BT_VIEWS; i++) {
+		struct view *w = &b->views[i];
+
+		if (w->used && w->cr3 == VIEW_KERNEL && w != b->kview)
+			w->stale |= w->shadow[lin >> PAGE_SHIFT] & SH_GLOBAL || pde_large(b, w->span[lin / PAGE_SIZE / SPAN_PAGES].pde);
+	}
 	validate_page_in(b, b->kview, lin >> PAGE_SHIFT);
 	validate_page_in(b, b->uview, lin >> PAGE_SHIFT);
 }

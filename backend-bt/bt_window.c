@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#define KERNEL_MISFIT 30 /* per cent */
 #define FILL_PAGES 1024u /* entries that one fill can make */
 #define REGION_BYTES (GUARD + WINDOW + GUARD + WINDOW)
 
@@ -145,18 +146,14 @@ void view_maps_bound(struct bt *b)
 
 /* --- which view --- */
 
-/* A view for an address space: an existing one, a fresh one, or the least recently used, emptied. NULL: no memory. */
-static struct view *view_find(struct bt *b, uint64_t cr3, bool user)
+/* A fresh view, or the least recently used one, emptied. NULL: no memory. */
+static struct view *view_new(struct bt *b, uint64_t cr3, bool user)
 {
 	struct view *pick = NULL;
 
 	for (unsigned i = 0; i < BT_VIEWS; i++) {
 		struct view *w = &b->views[i];
 
-		if (w->used && w->cr3 == cr3 && w->user == user) {
-			w->last_use = ++b->use_clock;
-			return w;
-		}
 		if (w == b->kview || w == b->uview || (w->used && w->cr3 == VIEW_KERNEL))
 			continue;
 		if (!pick || (pick->used && (!w->used || w->last_use < pick->last_use)))
@@ -171,8 +168,46 @@ static struct view *view_find(struct bt *b, uint64_t cr3, bool user)
 	pick->used = true;
 	pick->user = user;
 	pick->cr3 = cr3;
+	pick->kernel = NULL;
+	pick->stale = false;
 	pick->last_use = ++b->use_clock;
 	return pick;
+}
+
+static struct view *view_find(struct bt *b, uint64_t cr3, bool user)
+{
+	for (unsigned i = 0; i < BT_VIEWS; i++) {
+		struct view *w = &b->views[i];
+
+		if (w->used && w->cr3 == cr3 && w->user == user) {
+			w->last_use = ++b->use_clock;
+			return w;
+		}
+	}
+	return view_new(b, cr3, user);
+}
+
+/* The kernel's view for an address space that is new: the one that fits best, or a new one where none fits well. */
+static struct view *kernel_fit(struct bt *b)
+{
+	struct view *best = NULL, *w;
+	unsigned n = 0, misfit, least = 101;
+
+	for (unsigned i = 0; i < BT_VIEWS; i++) {
+		w = &b->views[i];
+		if (!w->used || w->cr3 != VIEW_KERNEL)
+			continue;
+		n++;
+		misfit = validate_misfit(b, w);
+		if (misfit < least) {
+			least = misfit;
+			best = w;
+		}
+	}
+	if (best && (least <= KERNEL_MISFIT || n >= KERNEL_VIEWS))
+		return best;
+	w = view_new(b, VIEW_KERNEL, false);
+	return w ? w : best;
 }
 
 void view_load(struct bt *b)
@@ -188,7 +223,7 @@ void view_load(struct bt *b)
 
 static void space_switch(struct bt *b, uint64_t cr3)
 {
-	struct view *old = b->uview;
+	struct view *old = b->uview, *w;
 
 	b->stat[BS_VIEW_SWITCHES]++;
 	if (old && cr3 != VIEW_FLAT && old->cr3 != VIEW_FLAT)
@@ -196,6 +231,12 @@ static void space_switch(struct bt *b, uint64_t cr3)
 	b->uview = NULL; /* may be recycled */
 	b->uview = view_find(b, cr3, true);
 	b->flush_pending = true;
+	if (!b->uview || cr3 == VIEW_FLAT)
+		return;
+	w = b->uview->kernel;
+	if (!w || !w->used || w->cr3 != VIEW_KERNEL)
+		w = b->uview->kernel = kernel_fit(b);
+	b->kview = w;
 }
 
 static void flush(struct bt *b)
@@ -206,7 +247,10 @@ static void flush(struct bt *b)
 	b->stat[BS_FLUSHES]++;
 	if (!(b->v->state.cr0 & CR0_PG))
 		return;
-	validate_view(b, b->kview, global || !(b->v->state.cr4 & CR4_PGE));
+	for (unsigned i = 0; global && i < BT_VIEWS; i++)
+		b->views[i].stale = true;
+	validate_view(b, b->kview, b->kview->stale || !(b->v->state.cr4 & CR4_PGE));
+	b->kview->stale = false;
 	validate_view(b, b->uview, true);
 }
 
