@@ -3,7 +3,8 @@
  *
  * usage: lat [ROW...]. Prints "lat ROW cycles N": the median of BATCHES batches, each long enough that the clock does
  * not matter (about BATCH_NS; the count of operations is found by doubling). Runs in the guests and, for comparison,
- * natively: the same binary. A row whose operation fails prints "lat ROW failed" and the status tells.
+ * natively: the same binary. Around its first ten times, until it is warm, and around the batches it also prints lines
+ * "lat-phase ROW WHICH n=N", at which `ringlab run --phase lat-phase` notes its counters. A row whose operation fails prints "lat ROW failed" and the status tells.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -14,12 +15,14 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
 #define BATCHES 5
 #define BATCH_NS 50000000ull
 #define SWITCHERS 16
+#define FIRST 10
 
 static struct {
 	int zero, null, file;
@@ -173,20 +176,37 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* What the line brings, a serial console sends by interrupts: they must not fall into what is counted next. */
+static void phase(const struct row *r, const char *which, uint64_t n)
+{
+	printf("lat-phase %s %s n=%llu\n", r->name, which, (unsigned long long)n);
+	if (isatty(STDOUT_FILENO)) {
+		tcdrain(STDOUT_FILENO);
+		usleep(20000);
+	}
+}
+
 static bool measure(const struct row *r, uint64_t *cycles)
 {
-	uint64_t n = 1, t0, each[BATCHES];
+	uint64_t n = 1, t0, warm = 0, each[BATCHES];
 
+	phase(r, "begin", 0);
+	if (!batch(r, FIRST))
+		return false;
+	phase(r, "first", FIRST);
 	for (;; n *= 2) { /* the last of these has warmed everything up */
 		t0 = now_ns();
 		if (!batch(r, n))
 			return false;
+		warm += n;
 		if (now_ns() - t0 >= BATCH_NS / 2)
 			break;
 	}
+	phase(r, "warm", warm);
 	for (int i = 0; i < BATCHES; i++)
 		if (!(each[i] = batch(r, n) / n))
 			return false;
+	phase(r, "steady", n * BATCHES);
 	qsort(each, BATCHES, sizeof(each[0]), by_value);
 	*cycles = each[BATCHES / 2] / r->divide;
 	return true;
