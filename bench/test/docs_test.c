@@ -108,4 +108,5 @@ Test(docs, name_files_that_are_there)
 	cr_expect_gt(check_paths("README.md"), 5);
 	cr_expect_gt(check_paths("docs/TOUR.md"), 40);
 	cr_expect_gt(check_paths("docs/exits.md"), 3);
+	cr_expect_gt(check_paths("docs/linux.md"), 0);
 }

@@ -71,8 +71,8 @@ Test(linux_bench, tables)
 	cr_expect(strstr(text, "process to init"), "%s", text);
 	cr_expect(strstr(text, "getppid                           2500"), "%s", text);
 	cr_expect(strstr(text, "sieve                             3.00"), "the quickest warm repetition: %s", text);
-	cr_expect(strstr(text, "fork-exec        first        10      12.30"), "%s", text);
-	cr_expect(strstr(text, "fork-exec        steady      100       4.00"), "%s", text);
+	cr_expect(strstr(text, "fork-exec        first         10      12.30"), "%s", text);
+	cr_expect(strstr(text, "fork-exec        steady       100       4.00"), "%s", text);
 	char *ablated = strstr(text, "\n--no-traces");
 	cr_assert(ablated, "%s", text);
 	cr_expect(strstr(ablated, "       70          5 "), "%s", ablated);
