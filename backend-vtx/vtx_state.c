@@ -265,6 +265,8 @@ static int push_debug(struct vcpu *v)
 	struct kvm_guest_debug k = { .arch.debugreg[7] = 0x600 };
 	unsigned n = 0;
 
+	if (d->watches && vtx_vcpu(v)->engine == ENGINE_PVM)
+		return -ENOTSUP; /* it takes them, and they never fire */
 	if (d->breaks + d->watches > 4)
 		return -ENOSPC;
 	for (unsigned i = 0; i < d->breaks; i++, n++) {

@@ -2,7 +2,7 @@
  * The debugger that people have: gdb itself, in batch mode, against the hello guest.
  *
  * Skipped with a reason where gdb is not installed. vtx needs 32-bit paging to get to guest_main, which kvm_pvm does not
- * have: there it only steps.
+ * have: there it only steps, and breaks before that.
  */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -76,8 +76,10 @@ Test(gdb_stock, vtx, .timeout = 120)
 	cr_assert(remote_start(&r, "vtx", "hello", NULL));
 	for (int i = 0; i < 500 && access(r.path, F_OK); i++)
 		usleep(10000);
-	gdb(r.path, "-ex 'print (int)$pc - (int)_start' -ex stepi -ex 'print (int)$pc > (int)_start' -ex 'x/i $pc' -ex kill");
+	gdb(r.path, "-ex 'print (int)$pc - (int)_start' -ex stepi -ex 'print (int)$pc > (int)_start' -ex 'stepi 2' -ex 'set $at = $pc'"
+		" -ex 'break *($pc + 1)' -ex continue -ex 'print (int)$pc - (int)$at' -ex kill");
 	cr_expect(strstr(out, "$1 = 0"), "%s", out);
 	cr_expect(strstr(out, "$2 = 1"), "%s", out);
+	cr_expect(strstr(out, "$3 = 1"), "push is one byte long: %s", out);
 	cr_expect_eq(WEXITSTATUS(remote_end(&r, 20)), 225);
 }
