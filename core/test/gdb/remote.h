@@ -14,7 +14,7 @@ struct remote {
 	size_t in_len;
 };
 
-/* Starts `ringlab run --backend B --gdb PATH GUEST`, without connecting. args: NULL-terminated, before GUEST; may be NULL. */
+/* Starts `ringlab run --backend B --gdb PATH [args] [GUEST]`, without connecting. args: NULL-terminated; may be NULL. */
 bool remote_start(struct remote *r, const char *backend, const char *guest, const char *const *args);
 bool remote_connect(struct remote *r);
 void remote_write(struct remote *r, const void *bytes, size_t n);
