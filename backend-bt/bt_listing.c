@@ -45,7 +45,7 @@ static const char *const thunk_name[TH_COUNT] = {
 	[TH_MISS] = "find the target of an indirect branch", [TH_CHAIN] = "find and chain the target", [TH_INTERP] = "interpreter",
 	[TH_INTERP_FPU] = "interpreter, FPU state saved", [TH_STI_WINDOW] = "an interrupt is waiting", [TH_IN] = "IN", [TH_OUT] = "OUT",
 	[TH_CPUID] = "CPUID", [TH_INT] = "INT", [TH_IRET] = "IRET", [TH_POPF] = "POPF", [TH_SYSENTER] = "SYSENTER",
-	[TH_SYSEXIT] = "SYSEXIT", [TH_STOP] = "stop of a test",
+	[TH_SYSEXIT] = "SYSEXIT", [TH_SEG_LOAD] = "segment load", [TH_VERIFY] = "VERR or VERW", [TH_STOP] = "stop of a test",
 };
 
 /* --- keeping --- */
@@ -221,7 +221,8 @@ static const char *guest_words(const cs_insn *in)
 }
 
 /* The guest's side of one line. */
-static const char *guest_text(const struct printer *p, const cs_insn *in, uint32_t eip, const uint8_t *bytes, unsigned len, char *buf, size_t n)
+static const char *guest_text(const struct printer *p, const cs_insn *in, uint32_t eip, const uint8_t *bytes, unsigned len,
+	char *buf, size_t n)
 {
 	char name[80];
 	int used;
@@ -303,8 +304,8 @@ static void kept_print(struct printer *p, const struct kept *k)
 		k->user ? "user" : "kernel");
 	if (k->cr3 != VIEW_FLAT)
 		fprintf(p->out, ", cr3 %#llx", (unsigned long long)k->cr3);
-	fprintf(p->out, ": %u instruction%s in %u bytes, %u bytes of host code and %u of stubs; translated %u time%s\n", b->insns, b->insns == 1 ? "" : "s", b->len,
-		b->body, b->host_len - b->body, k->times, k->times == 1 ? "" : "s");
+	fprintf(p->out, ": %u instruction%s in %u bytes, %u bytes of host code and %u of stubs; translated %u time%s\n", b->insns,
+		b->insns == 1 ? "" : "s", b->len, b->body, b->host_len - b->body, k->times, k->times == 1 ? "" : "s");
 	for (unsigned i = 0; i < b->insns; i++)
 		insn_print(p, i);
 	for (unsigned i = k->jumps; i--;)

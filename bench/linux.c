@@ -203,7 +203,8 @@ static const char *native_run(const struct bench_options *o, struct collect *c, 
 }
 
 /* The same session on each engine, in turns. */
-static void session_round(struct linux_bench *b, struct rows *r, const char *session, const char *program, const char *words, unsigned round)
+static void session_round(struct linux_bench *b, struct rows *r, const char *session, const char *program, const char *words,
+	unsigned round)
 {
 	for (int j = 0; j < 3; j++) {
 		int col = (int)((unsigned)j + round) % 3;
@@ -285,8 +286,8 @@ static void ablation_table(const struct ablated *r)
 			continue;
 		}
 		printf("%-14s %8.3f %8.3f   %5.2f [%5.2f,%5.2f]  %9.0f %10.0f %9.0f %10.0f %11.0f %10.0f %10.0f\n", ablations[i].name,
-			series_quantile(&r[i].s, 0.5), series_quantile(&r[i].cpu, 0.5), v.mid, v.low, v.high, c->traps, c->callouts, c->fills, c->translations, c->interpreted,
-			c->pt_writes, c->misses);
+			series_quantile(&r[i].s, 0.5), series_quantile(&r[i].cpu, 0.5), v.mid, v.low, v.high,
+			c->traps, c->callouts, c->fills, c->translations, c->interpreted, c->pt_writes, c->misses);
 	}
 }
 
