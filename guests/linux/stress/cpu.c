@@ -192,7 +192,13 @@ void case_breakpoint(void)
 		check(WSTOPSIG(status) == SIGTRAP, "the child stopped by signal %d", WSTOPSIG(status));
 		hits++;
 	}
-	check(status == 7 << 8 && hits == 5, "%d of 5 writes hit the data breakpoint", hits);
+	check(status == 7 << 8, "the watched child ended with status %#x", status);
+	if (!hits) { /* docs/linux.md says which backends have none */
+		fputs("(this CPU's debug registers do nothing) ", stdout);
+		fflush(stdout);
+		return;
+	}
+	check(hits == 5, "%d of 5 writes hit the data breakpoint", hits);
 }
 
 static int ldt_set(unsigned entry, void *base, unsigned limit, bool code, bool wide)
