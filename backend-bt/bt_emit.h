@@ -48,11 +48,12 @@ struct tr {
 	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
 };
 
-/* A host memory operand: [base + index + disp], scale 1. */
+/* A host memory operand: [base + index + disp], or with EA_SCALE. */
 struct ea {
 	uint8_t base, index; /* index H_NONE: none */
 	int32_t disp;
 };
+#define EA_SCALE(shift) ((shift) << 4) /* in index */
 
 static inline void e1(struct tr *t, unsigned b) { *t->p++ = (uint8_t)b; }
 static inline void e2(struct tr *t, unsigned a, unsigned b) { e1(t, a); e1(t, b); }
@@ -73,7 +74,7 @@ static inline void emit_modrm(struct tr *t, unsigned reg, const struct ea *a)
 
 	e1(t, mod << 6 | (reg & 7) << 3 | (sib ? 4u : a->base & 7u));
 	if (sib)
-		e1(t, (a->index == H_NONE ? 4u : a->index & 7u) << 3 | (a->base & 7u));
+		e1(t, (a->index == H_NONE ? 4u << 3 : (a->index >> 4 & 3u) << 6 | (a->index & 7u) << 3) | (a->base & 7u));
 	if (mod == 1)
 		e1(t, (uint8_t)a->disp);
 	else if (mod == 2)
@@ -182,7 +183,7 @@ static inline void emit_probe(struct tr *t)
 }
 
 /* A 32-bit relative jump (cc 0..15, or -1: unconditional) to a guest address, resolved when the block is finished. */
-static inline void emit_jump(struct tr *t, int cc, uint32_t target)
+static inline void emit_jump32(struct tr *t, int cc, uint32_t target)
 {
 	if (cc < 0)
 		e1(t, 0xe9);
@@ -192,6 +193,36 @@ static inline void emit_jump(struct tr *t, int cc, uint32_t target)
 	t->jump[t->jumps].site = t->p;
 	t->jump[t->jumps++].target = target;
 	e4(t, 0);
+}
+
+/* The same; backwards within the block it is resolved at once, and short where it can be. */
+static inline void emit_jump(struct tr *t, int cc, uint32_t target)
+{
+	for (unsigned i = t->n + 1; i-- && target - t->first <= t->eip - t->first;) {
+		int32_t rel = (int32_t)(t->start + t->map[i].host - (t->p + 2));
+
+		if (t->guest[i] != target)
+			continue;
+		if (rel < -128)
+			break;
+		e2(t, cc < 0 ? 0xebu : 0x70u | (unsigned)cc, (uint8_t)rel);
+		return;
+	}
+	emit_jump32(t, cc, target);
+}
+
+/* No-operations up to a multiple of n. */
+static inline void emit_align(struct tr *t, unsigned n)
+{
+	static const uint8_t nops[9][9] = { { 0x90 }, { 0x66, 0x90 }, { 0x0f, 0x1f, 0 }, { 0x0f, 0x1f, 0x40, 0 }, { 0x0f, 0x1f, 0x44, 0, 0 },
+		{ 0x66, 0x0f, 0x1f, 0x44, 0, 0 }, { 0x0f, 0x1f, 0x80, 0, 0, 0, 0 }, { 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0 },
+		{ 0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0 } };
+
+	for (unsigned len = (unsigned)(-(uintptr_t)t->p % n), k; len; len -= k) {
+		k = len < 9 ? len : 9;
+		memcpy(t->p, nops[k - 1], k);
+		t->p += k;
+	}
 }
 
 /* bt_rewrite.c */

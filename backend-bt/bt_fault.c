@@ -131,7 +131,7 @@ static struct view *fault_view(const struct bt *b)
 {
 	uint64_t win = (uint64_t)(uintptr_t)b->uview->win;
 
-	return !b->view->user && b->fault.addr - (win - GUARD) < GUARD + WINDOW + GUARD ? b->uview : b->view;
+	return !b->view->user && b->fault.addr - (win - GUARD) < GUARD + WINDOW + GUARD_HI ? b->uview : b->view;
 }
 
 /*
@@ -199,7 +199,7 @@ static enum interp_result memory_fault(struct bt *b)
 	}
 	if (addr - win >= WINDOW) {
 		/* A guard zone: the address wrapped around, or a segment's limit has to be checked. */
-		site_mark(b, eip, addr - win >= (uint64_t)-(int64_t)GUARD / 2 || addr - win < 2 * WINDOW ? SITE_WRAP : SITE_SOFT);
+		site_mark(b, eip, addr - win >= (uint64_t)-(int64_t)GUARD / 2 || addr - win < WINDOW + GUARD_HI ? SITE_WRAP : SITE_SOFT);
 		return by_interpreter(b, EV_HOST_FAULT);
 	}
 	t0 = stat_begin(&v->stats, EV_SHADOW_FILL, MECH_TRAP);

@@ -7,6 +7,8 @@
  */
 #include "bt_emit.h"
 
+#define JUMP_OVER 64 /* bytes */
+
 void flow_lookup(struct tr *t)
 {
 	struct ea sum = { H_R8, H_R14, 0 };
@@ -49,6 +51,17 @@ static bool call(struct tr *t)
 	t->flags &= (uint16_t)~IM_RESTART;
 	emit_push_return(t);
 	flow_lookup(t);
+	return true;
+}
+
+/*
+ * Over a few instructions, as into the middle of a loop: the block goes on, so that they stay between what is before and
+ * behind them.
+ */
+static bool jump(struct tr *t, uint32_t target)
+{
+	emit_jump(t, -1, target);
+	t->end = target <= t->next || target - t->next > JUMP_OVER || (target ^ t->eip) >> PAGE_SHIFT;
 	return true;
 }
 
@@ -102,7 +115,7 @@ static bool loop(struct tr *t)
 	e3(t, 0x67, t->d.opcode, 2); /* taken: over the next jump */
 	e2(t, 0xeb, 5);
 	skip = t->p;
-	emit_jump(t, -1, t->next + (uint32_t)t->op[0].imm.value.s);
+	emit_jump32(t, -1, t->next + (uint32_t)t->op[0].imm.value.s);
 	assert(t->p == skip + 5);
 	return true;
 }
@@ -132,9 +145,7 @@ bool flow(struct tr *t, bool *handled)
 			return jump_indirect(t);
 		if (t->d.operand_width != 32)
 			return false;
-		emit_jump(t, -1, t->next + (uint32_t)t->op[0].imm.value.s);
-		t->end = true;
-		return true;
+		return jump(t, t->next + (uint32_t)t->op[0].imm.value.s);
 	case ZYDIS_MNEMONIC_LOOP: case ZYDIS_MNEMONIC_LOOPE: case ZYDIS_MNEMONIC_LOOPNE: case ZYDIS_MNEMONIC_JECXZ:
 		emit_probe(t);
 		return loop(t);

@@ -87,7 +87,8 @@ bool operand_writes_code(const ZydisDecodedOperand *op)
 
 /*
  * The host form of a guest memory operand; may emit an address computation into r8. A base and a small displacement go
- * through the window register at no cost: what lies outside 4 GiB hits a guard zone. All else is computed in 32 bits.
+ * through the window register at no cost, and so does a scaled index without a base: what lies outside 4 GiB hits a guard
+ * zone. All else is computed in 32 bits.
  */
 bool operand_ea(struct tr *t, const ZydisDecodedOperand *op, struct ea *out)
 {
@@ -112,7 +113,9 @@ bool operand_ea(struct tr *t, const ZydisDecodedOperand *op, struct ea *out)
 		base = index;
 		index = H_NONE;
 	}
-	if (index != H_NONE || (base != H_NONE && ((t->site & SITE_WRAP) || disp < -(1 << 20) || disp > (1 << 29)))) {
+	if (index != H_NONE && base == H_NONE && !(t->site & SITE_WRAP)) {
+		*out = (struct ea){ disp >= 0 ? H_WIN : H_WIN_HI, index | EA_SCALE(scale == 8 ? 3 : scale == 4 ? 2 : 1), disp };
+	} else if (index != H_NONE || (base != H_NONE && ((t->site & SITE_WRAP) || disp < -(1 << 20) || disp > (1 << 29)))) {
 		operand_lea(t, H_R8, base, index, scale, disp);
 		*out = ea_win(H_R8, 0);
 	} else if (base != H_NONE) {

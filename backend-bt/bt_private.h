@@ -13,7 +13,8 @@
 #include "core/vm.h"
 #include "core/walk.h"
 
-#define GUARD (4ull << 30)   /* inaccessible, before and after each window: no 32-bit displacement or bit offset crosses it */
+#define GUARD (4ull << 30)   /* inaccessible, before each window: no 32-bit displacement or bit offset crosses it */
+#define GUARD_HI (40ull << 30) /* behind it: an index is scaled by up to 8 */
 #define WINDOW (4ull << 30)
 #define TABLE_BYTES (16ull << 30) /* flat table: one 32-bit code offset for each guest address */
 #define LIN_PAGES (1u << 20)

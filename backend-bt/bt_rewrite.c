@@ -8,6 +8,7 @@
  */
 #include "bt_emit.h"
 
+#define LOOP_ALIGN 64
 #define ESP_STEP 65536 /* the largest constant that moves ESP without a wrap */
 
 void rewrite_callout(struct tr *t, enum bt_thunk th, uint32_t arg)
@@ -80,6 +81,16 @@ static bool inc_dec(struct tr *t)
 	return true;
 }
 
+/*
+ * Padding is not translated. It is there to align what follows: a loop, often, for which the host's code is aligned too.
+ */
+static bool padding(struct tr *t)
+{
+	if (t->next % 16 == 0)
+		emit_align(t, LOOP_ALIGN);
+	return true;
+}
+
 static bool lea(struct tr *t)
 {
 	const ZydisDecodedOperand *m = &t->op[1];
@@ -91,6 +102,8 @@ static bool lea(struct tr *t)
 		return false;
 	if (dst == H_ESP && base == H_ESP && index == H_NONE && m->mem.disp.value >= -ESP_STEP && m->mem.disp.value <= ESP_STEP)
 		return esp_adjust(t, (int32_t)m->mem.disp.value, false);
+	if (dst == base && index == H_NONE && !m->mem.disp.value)
+		return padding(t);
 	operand_lea(t, dst, base, index, m->mem.scale, (int32_t)m->mem.disp.value);
 	if (dst == H_ESP)
 		emit_esp_fix(t);
@@ -281,13 +294,6 @@ static bool xlat(struct tr *t)
 	return true;
 }
 
-static bool nop(struct tr *t)
-{
-	if (t->d.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT) /* 90, and 66 90 */
-		e1(t, 0x90);
-	return true; /* the hint space 0f 19..1f touches nothing */
-}
-
 bool rewrite(struct tr *t)
 {
 	switch (t->d.mnemonic) {
@@ -333,7 +339,7 @@ bool rewrite(struct tr *t)
 		rewrite_callout(t, TH_CPUID, t->d.length);
 		return true;
 	case ZYDIS_MNEMONIC_NOP:
-		return nop(t);
+		return padding(t); /* the hint space 0f 19..1f touches nothing either */
 	default:
 		break;
 	}

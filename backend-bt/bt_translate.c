@@ -7,6 +7,9 @@
  */
 #include "bt_emit.h"
 
+#define BLOCK_ALIGN 16
+#define HEAD_ALIGN 64 /* of a block whose guest address is a multiple of 16: a function or loop that its compiler aligned */
+
 /* Core's view of the page that lin executes from; NULL on a fault or outside RAM (the interpreter will tell the guest). */
 const uint8_t *code_page(struct bt *b, uint32_t lin, struct walk *k)
 {
@@ -318,9 +321,12 @@ bool translate(struct bt *b, uint32_t eip)
 		return false;
 	if (b->view->user && share_install(b, eip))
 		return true;
-	cache_room(b, BT_BLOCK_BYTES + (b->v->insns.on ? BT_BLOCK_INSNS * BT_COUNT_BYTES : 0));
+	cache_room(b, BT_BLOCK_BYTES + HEAD_ALIGN + (b->v->insns.on ? BT_BLOCK_INSNS * BT_COUNT_BYTES : 0));
 	t0 = stat_begin(&b->v->stats, EV_TRANSLATION, MECH_CALLOUT);
-	t.start = t.p = b->code + cache_unit(b)->code;
+	t.p = b->code + cache_unit(b)->code;
+	if (insn_limit(b) > 1)
+		emit_align(&t, eip % 16 ? BLOCK_ALIGN : HEAD_ALIGN);
+	t.start = t.p;
 	b->translations++;
 	if (!form(&t, &f)) {
 		b->v->stats.cell[EV_TRANSLATION][MECH_CALLOUT].count--;

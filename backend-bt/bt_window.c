@@ -13,7 +13,7 @@
 
 #define KERNEL_MISFIT 30 /* per cent */
 #define FILL_PAGES 1024u /* entries that one fill can make */
-#define REGION_BYTES (GUARD + WINDOW + GUARD + WINDOW)
+#define REGION_BYTES (GUARD + WINDOW + GUARD_HI + WINDOW)
 
 static void *map_none(void *at, size_t n, int prot, int extra)
 {
@@ -268,7 +268,7 @@ void view_sync(struct bt *b)
 		space_switch(b, cr3);
 	if (!b->kview || !b->uview) {
 		b->view = NULL;
-		vm_stop(b->vm, END_HOST, 0, "the host refused 36 GiB of address space for a guest window; see ulimit -v");
+		vm_stop(b->vm, END_HOST, 0, "the host refused 70 GiB of address space for a guest window; see ulimit -v");
 		return;
 	}
 	if (b->flush_pending)

@@ -53,8 +53,9 @@ static uint64_t traps(const struct vm *vm)
 
 Test(bt, addresses_wrap_at_4_gib)
 {
-	/* mov eax,[ebx+0x10]; mov [ecx-0x20],eax; mov edx,[ebx*4+ecx+0x10] */
-	static const uint8_t code[] = { 0x8b, 0x43, 0x10, 0x89, 0x41, 0xe0, 0x8b, 0x54, 0x99, 0x10 };
+	/* mov eax,[ebx+0x10]; mov [ecx-0x20],eax; mov edx,[ebx*4+ecx+0x10]; mov esi,[ebx*4+0x3050]; mov edi,[ecx*8-0x2000] */
+	static const uint8_t code[] = { 0x8b, 0x43, 0x10, 0x89, 0x41, 0xe0, 0x8b, 0x54, 0x99, 0x10, 0x8b, 0x34, 0x9d, 0x50, 0x30, 0, 0,
+		0x8b, 0x3c, 0xcd, 0, 0xe0, 0xff, 0xff };
 	struct vm *vm = machine(code, sizeof(code), (struct bt_tuning){ 0 });
 	struct cpu_state *s = &vm->vcpu.state;
 
@@ -62,7 +63,11 @@ Test(bt, addresses_wrap_at_4_gib)
 	s->gpr[R_ECX] = 0x3020;
 	*(uint32_t *)(vm->mem.host + 8) = 0xcafe;
 	*(uint32_t *)(vm->mem.host + 0x3010) = 0xbeef; /* 0xfffffff8 * 4 + 0x3020 + 0x10 */
+	*(uint32_t *)(vm->mem.host + 0x3030) = 0xf00d; /* 0xfffffff8 * 4 + 0x3050 */
+	*(uint32_t *)(vm->mem.host + 0x16100) = 0xd00f; /* 0x3020 * 8 + 0xffffe000 */
 	run_to(vm, CODE + sizeof(code));
+	cr_expect_eq(s->gpr[R_ESI], 0xf00d);
+	cr_expect_eq(s->gpr[R_EDI], 0xd00f);
 	cr_expect_eq(s->gpr[R_EAX], 0xcafe);
 	cr_expect_eq(*(uint32_t *)(vm->mem.host + 0x3000), 0xcafe);
 	cr_expect_eq(s->gpr[R_EDX], 0xbeef);
