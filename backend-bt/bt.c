@@ -250,6 +250,7 @@ static int bt_run(struct vcpu *v, struct exit *e)
 	b->stopped = false;
 	bt_flags_in(b);
 	bt_mode_sync(b);
+	site_sweep(b);
 	do {
 		bt_flags_out(b);
 		if (must_leave(b, e)) {
@@ -344,6 +345,7 @@ static void bt_vcpu_fini(struct vcpu *v)
 	for (unsigned i = 0; i < BT_VIEWS; i++)
 		view_release(b, &b->views[i]);
 	cache_fini(b);
+	soft_fini(b);
 	bt_listing_free(b);
 	if (b->pages)
 		munmap(b->pages, b->npages * sizeof(*b->pages));
@@ -399,7 +401,7 @@ static int bt_vcpu_init(struct vcpu *v)
 	ZydisDecoderEnableMode(&b->decoder, ZYDIS_DECODER_MODE_LZCNT, ZYAN_FALSE);
 	ZydisDecoderEnableMode(&b->decoder, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE);
 	ZydisDecoderEnableMode(&b->decoder, ZYDIS_DECODER_MODE_CET, ZYAN_FALSE);
-	if ((r = bt_tables_init(b)) || (r = cache_init(b, size ? size : BT_CODE_DEFAULT)) || (r = fault_install(b))) {
+	if ((r = bt_tables_init(b)) || (r = cache_init(b, size ? size : BT_CODE_DEFAULT)) || (r = soft_init(b)) || (r = fault_install(b))) {
 		bt_vcpu_fini(v);
 		return r;
 	}
@@ -430,6 +432,7 @@ static int bt_push(struct vcpu *v, unsigned groups)
 
 	if (groups & REGS_SYS) {
 		b->flush_pending = b->flush_global = true;
+		soft_tlb_flush(b, 0, true);
 		interp_tlb_flush(&v->interp);
 	}
 	if (groups & REGS_DEBUG)

@@ -61,15 +61,15 @@ int cache_init(struct bt *b, uint64_t size)
 	b->max_blocks = b->code_size / 32;
 	b->max_imap = b->code_size / 4 + BT_BLOCK_INSNS * CACHE_UNITS;
 	b->max_links = b->code_size / 8 + TR_JUMPS * CACHE_UNITS;
-	b->area_size = PAGE_SIZE + b->code_size;
+	b->area_size = SOFT_BYTES + PAGE_SIZE + b->code_size;
 	b->area = mmap(NULL, b->area_size, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (b->area == MAP_FAILED) {
 		b->area = NULL;
 		return -errno;
 	}
-	if (mprotect(b->area, PAGE_SIZE, PROT_READ | PROT_WRITE))
+	if (mprotect(b->area, SOFT_BYTES + PAGE_SIZE, PROT_READ | PROT_WRITE))
 		return -errno;
-	b->code = b->area + PAGE_SIZE;
+	b->code = b->area + SOFT_BYTES + PAGE_SIZE;
 	b->hot = (struct bt_hot *)(b->code - HOT_SIZE);
 	b->blocks = reserve(b->max_blocks * sizeof(*b->blocks));
 	b->imap = reserve(b->max_imap * sizeof(*b->imap));

@@ -42,6 +42,7 @@ struct tr {
 	struct { uint8_t *site; uint32_t target; } jump[TR_JUMPS];
 	unsigned jumps;
 	uint32_t site;         /* SITE_* of the current instruction */
+	uint8_t *soft_end;     /* a rel32 to the end of the current instruction's code; NULL: none */
 	const uint8_t *bytes;  /* of the current instruction and what follows */
 	unsigned avail;
 	ZydisDecodedInstruction d;
@@ -235,6 +236,9 @@ void operand_lea(struct tr *t, unsigned dst, uint8_t base, uint8_t index, uint8_
 bool operand_writes_code(const ZydisDecodedOperand *op); /* through CS: #GP */
 void operand_side(struct tr *t, unsigned addr, unsigned dst);
 bool operand_ea(struct tr *t, const ZydisDecodedOperand *op, struct ea *out);
+/* bt_soft.c */
+bool soft_rewrite(struct tr *t);
+bool soft_operand(struct tr *t, const ZydisDecodedOperand *op, uint8_t base, uint8_t index, struct ea *out);
 /* bt_generic.c */
 bool generic(struct tr *t);
 bool generic_fp(const ZydisDecodedInstruction *d);

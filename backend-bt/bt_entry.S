@@ -201,5 +201,7 @@ bt_thunks:
 	THUNK bt_co_cpuid
 	THUNK bt_co_popf
 	THUNK bt_co_stop
+	THUNK bt_co_soft
+	THUNK bt_co_soft, bt_callout_fpu
 
 	.section .note.GNU-stack,"",@progbits

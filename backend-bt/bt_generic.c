@@ -224,7 +224,8 @@ static bool generic_memory(struct tr *t, const struct shape *s)
 			return false;
 		if (!operand_reg(s->mem->mem.base, &base) || !operand_reg(s->mem->mem.index, &index))
 			return false;
-		if (s->mem->mem.segment == ZYDIS_REGISTER_FS || s->mem->mem.segment == ZYDIS_REGISTER_GS || (t->site & SITE_USER)) {
+		if (s->mem->mem.segment == ZYDIS_REGISTER_FS || s->mem->mem.segment == ZYDIS_REGISTER_GS ||
+		    (t->site & (SITE_USER | SITE_SOFT))) {
 			if (!operand_ea(t, s->mem, &a))
 				return false;
 		} else {

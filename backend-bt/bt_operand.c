@@ -103,6 +103,8 @@ bool operand_ea(struct tr *t, const ZydisDecodedOperand *op, struct ea *out)
 		emit_segment(t, op->mem.segment, base, index, scale, disp, out);
 		return true;
 	}
+	if (t->site & SITE_SOFT)
+		return soft_operand(t, op, base, index, out);
 	if (t->site & SITE_USER) {
 		operand_lea(t, H_R8, base, index, scale, disp);
 		operand_side(t, H_R8, H_R9);

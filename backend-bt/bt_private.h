@@ -33,7 +33,7 @@
 #define BT_MAPS_MAX 30000   /* host mappings, of vm.max_map_count's 65530 */
 
 /* TH_INTERP_FPU: with the guest's FPU state in state.fx. */
-enum bt_thunk { TH_MISS, TH_CHAIN, TH_INTERP, TH_INTERP_FPU, TH_STI_WINDOW, TH_IN, TH_OUT, TH_CPUID, TH_POPF, TH_STOP,
+enum bt_thunk { TH_MISS, TH_CHAIN, TH_INTERP, TH_INTERP_FPU, TH_STI_WINDOW, TH_IN, TH_OUT, TH_CPUID, TH_POPF, TH_STOP, TH_SOFT, TH_SOFT_FPU,
 	TH_LIGHT, /* from here on: bt_light.S */
 	TH_INT = TH_LIGHT, TH_IRET, TH_SYSENTER, TH_SYSEXIT, TH_SEG_LOAD, TH_VERIFY, TH_COUNT };
 
@@ -56,9 +56,10 @@ struct bt_hot {
 	uint64_t thunk[32];
 	struct insn_count *insns;
 	uint32_t light_eip, light_arg; /* of the light callout under way, should it have to be done the long way */
+	uint64_t ram_win;      /* the window that has all of guest RAM: bt_soft.c */
 	uint64_t side_win[2];  /* windows: the kernel's, and that of the user view */
 	uint8_t side[256];     /* for each 16 MiB: which of the two has it, for SITE_USER */
-	uint8_t pad[368];
+	uint8_t pad[360];
 	/* within an 8-bit displacement */
 	uint32_t vif;      /* the virtual IF: 0 or FL_IF */
 	uint32_t vrest;    /* the other virtual flags, with the host's own IF subtracted: what PUSHF adds */
@@ -180,9 +181,10 @@ struct rmap {
 
 /* Guest instructions that have to be translated in a special way. Open addressing by EIP. */
 #define SITES 4096
-#define SITE_SOFT 1u /* through the interpreter: it keeps hitting traces, MMIO or code pages */
+#define SITE_SOFT 1u /* through the soft TLB (bt_soft.c) or the interpreter: it keeps hitting MMIO, code pages or guest faults */
 #define SITE_WRAP 2u /* its address wraps around: compute it in 32 bits */
 #define SITE_USER 4u /* kernel code that reaches user pages: the window is chosen by address, see bt_hot.side */
+#define SITE_INTERP 8u /* beside SITE_SOFT: faults that no soft TLB saves it from */
 struct site {
 	uint32_t eip, flags;
 	bool used;
@@ -201,6 +203,8 @@ struct drop {
 	uint32_t when;
 	uint8_t n;
 };
+#define SITE_SWEEP (1ull << 26) /* TSC cycles */
+#define SITE_BUSY 8       /* events in that time that keep a site soft */
 #define SITE_FAULTS 4     /* so many, soon after each other, make it soft */
 #define SITE_QUIET 4000   /* and so many executions make it hard again */
 
@@ -229,7 +233,8 @@ struct light_event {
 	X(FLUSHES, "flushes") X(VALIDATED, "validated-entries") X(INVLPGS, "invlpg") X(UNMAPS, "unmap-calls") X(PROTECTS, "mprotect-calls") \
 	X(MAPS, "map-calls") X(INSTALLS, "installed-pages") X(VIEW_SWITCHES, "view-switches") X(VIEW_RECYCLES, "view-recycles") \
 	X(VIEW_DROPS, "view-drops") X(SITES_USER, "user-sites") X(SITES_SOFT, "soft-sites") X(EVICTIONS, "cache-evictions") \
-	X(CODE_WRITES, "code-page-writes") X(PREFILLS, "prefills")
+	X(CODE_WRITES, "code-page-writes") X(PREFILLS, "prefills") X(SOFT_FILLS, "soft-tlb-fills") X(SOFT_INTERP, "soft-tlb-interpreted") \
+	X(SOFT_BACK, "soft-sites-back")
 enum bt_stat {
 #define X(id, name) BS_##id,
 	BT_STATS(X)
@@ -282,6 +287,9 @@ struct bt {
 	struct rmap *rmaps;
 	uint32_t nrmaps, rmaps_used, rmap_free, max_rmaps;
 
+	uint8_t *ram_region;
+	bool soft_used;      /* some entry of the soft TLB may be valid */
+	uint64_t soft_swept; /* TSC: when soft sites were looked through last */
 	struct site *sites;
 	uint32_t nsites;
 	struct drop drops[DROPS];
@@ -373,6 +381,22 @@ void share_clear(struct bt *b, struct view *w, uint32_t linpage, uint32_t flags)
 void share_touch(struct view *w, uint32_t linpage); /* its flat table is written there */
 void share_forget(struct bt *b, struct view *w);  /* the view's whole flat table */
 
+/* bt_soft.c */
+struct soft_entry {
+	uint32_t tag; /* minus the linear page number, or SOFT_NONE */
+	uint32_t add; /* to a linear address: gives the physical one */
+};
+#define SOFT_ENTRIES 256
+#define SOFT_NONE 1u
+#define SOFT_BYTES (4 * SOFT_ENTRIES * 8) /* kernel and user, each for reading and for writing */
+#define SOFT_OFFSET (-(int)(PAGE_SIZE + SOFT_BYTES)) /* from the code cache */
+#define SOFT_ARG_WRITE 0x20u
+#define SOFT_ARG_SIZE 8
+int soft_init(struct bt *b);
+void soft_fini(struct bt *b);
+void soft_tlb_flush(struct bt *b, uint32_t lin, bool all); /* the guest's tables may say something else now */
+void soft_tlb_protect(struct bt *b, uint32_t pfn);         /* writes to that page have to be noticed from now on */
+
 /* bt_cache.c */
 int cache_init(struct bt *b, uint64_t size);
 void cache_fini(struct bt *b);
@@ -402,6 +426,8 @@ uint32_t site_flags(struct bt *b, uint32_t eip);
 void site_mark(struct bt *b, uint32_t eip, uint32_t flag);
 void site_fault(struct bt *b, uint32_t eip, uint32_t page); /* page: SITE_GUEST for the guest's own faults */
 void site_ran(struct bt *b, uint32_t eip); /* the interpreter executed it */
+void site_event(struct bt *b, uint32_t eip); /* its entry of the soft TLB was filled */
+void site_sweep(struct bt *b);              /* soft sites where little has happened lately become hard */
 #define SITE_GUEST UINT32_MAX
 bool smc_page_write(struct bt *b, uint32_t pfn); /* a host fault for a write to a page with code: may it become writable? */
 void smc_phys_write(void *ctx, gpa_t gpa, unsigned len);
@@ -426,7 +452,7 @@ void async_step(struct bt *b, ucontext_t *uc);
 #define CO_SHADOW 2u /* right behind STI */
 typedef void *callout_fn(struct bt *b, uint32_t eip, uint32_t arg);
 callout_fn bt_co_miss, bt_co_chain, bt_co_interp, bt_co_sti_window, bt_co_in, bt_co_out, bt_co_cpuid,
-	bt_co_popf, bt_co_stop, bt_co_light_end;
+	bt_co_popf, bt_co_stop, bt_co_soft, bt_co_light_end;
 
 /*
  * Light callouts (bt_gate.c, bt_segment.c): compiled for general registers only, so that nothing of the guest's FPU state has

@@ -351,6 +351,7 @@ void shadow_protect(struct bt *b, uint32_t pfn)
 		w->shadow[lp] &= ~SH_WRITE;
 		host_protect(b, w, lp, 1, false);
 	}
+	soft_tlb_protect(b, pfn);
 	p->flags |= PG_CODE;
 }
 

@@ -42,13 +42,18 @@ uint32_t site_flags(struct bt *b, uint32_t eip)
 	return b->nsites ? site_slot(b, eip)->flags : 0;
 }
 
-/* What there is of the translation of eip in the current view dies. */
-static void site_kill(struct bt *b, uint32_t eip)
+/* What there is of the translation of eip in a view dies. */
+static void kill_in(struct bt *b, const struct view *w, uint32_t eip)
 {
-	uint32_t host = b->view ? b->view->table[eip] : 0;
+	uint32_t host = w ? w->table[eip] : 0;
 
 	if (host)
 		block_kill(b, (uint32_t)(block_of_host(b, (uint64_t)(uintptr_t)(b->code + host)) - b->blocks));
+}
+
+static void site_kill(struct bt *b, uint32_t eip)
+{
+	kill_in(b, b->view, eip);
 }
 
 /* From now on the instruction at eip is translated with these flags. */
@@ -59,10 +64,12 @@ void site_mark(struct bt *b, uint32_t eip, uint32_t flag)
 	if (b->vm->cfg.bt.no_adapt)
 		return;
 	s = site_get(b, eip);
+	if (s->flags & flag & SITE_SOFT)
+		flag = SITE_INTERP; /* still host faults: not of the kind that the soft TLB takes */
 	if (s->flags & flag)
 		return;
 	s->flags |= flag;
-	s->quiet = 0;
+	s->quiet = flag & SITE_SOFT ? SITE_BUSY : 0; /* not to be swept away at once */
 	b->stat[flag == SITE_USER ? BS_SITES_USER : BS_SITES_SOFT]++;
 	site_kill(b, eip);
 }
@@ -99,10 +106,42 @@ void site_ran(struct bt *b, uint32_t eip)
 	s = site_slot(b, eip);
 	if (!(s->flags & SITE_SOFT) || ++s->quiet < SITE_QUIET)
 		return;
-	s->flags &= ~SITE_SOFT;
+	s->flags &= ~(SITE_SOFT | SITE_INTERP);
 	s->quiet = 0;
 	s->faults = 0;
 	site_kill(b, eip);
+}
+
+/* How a soft site is doing is counted in quiet; without any it costs a little for nothing. */
+void site_event(struct bt *b, uint32_t eip)
+{
+	struct site *s = b->nsites ? site_slot(b, eip) : NULL;
+
+	if (s && s->quiet < UINT16_MAX)
+		s->quiet++;
+}
+
+void site_sweep(struct bt *b)
+{
+	uint64_t now = __rdtsc();
+
+	if (!b->nsites || now - b->soft_swept < SITE_SWEEP)
+		return;
+	b->soft_swept = now;
+	for (uint32_t i = 0; i < SITES; i++) {
+		struct site *s = &b->sites[i];
+
+		if (!s->used || !(s->flags & SITE_SOFT))
+			continue;
+		if (s->quiet < SITE_BUSY) {
+			s->flags &= ~(SITE_SOFT | SITE_INTERP);
+			s->faults = 0;
+			kill_in(b, b->kview, s->eip);
+			kill_in(b, b->uview, s->eip);
+			b->stat[BS_SOFT_BACK]++;
+		}
+		s->quiet = 0;
+	}
 }
 
 bool smc_page_write(struct bt *b, uint32_t pfn)
@@ -142,6 +181,7 @@ void smc_tlb_flush(void *ctx, gva_t gva, bool all, bool global)
 {
 	struct bt *b = ctx;
 
+	soft_tlb_flush(b, (uint32_t)gva.a, all);
 	if (all) {
 		b->flush_pending = true;
 		b->flush_global |= global;

@@ -131,6 +131,8 @@ static void translate_insn(struct tr *t)
 			return;
 		if (!handled && rewrite(t))
 			return;
+	} else if (soft_rewrite(t)) {
+		return;
 	}
 interp:
 	t->p = p0;

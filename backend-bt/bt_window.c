@@ -86,6 +86,7 @@ void view_drop(struct bt *b, struct view *w)
 
 void view_drop_all(struct bt *b)
 {
+	soft_tlb_flush(b, 0, true);
 	cache_flush(b);
 	for (unsigned i = 0; i < BT_VIEWS; i++) {
 		struct view *w = &b->views[i];
