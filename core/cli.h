@@ -87,6 +87,7 @@ void linux_guests_list(void);
 /* One element of compare's backends[], documented in docs/exits.md. */
 json_t *stats_json(struct vm *vm, const char *engine, int status, const char *guest);
 int cli_status(const struct vm *vm);
+int cli_status_of(enum vm_end end, int guest_status);
 const char *cli_end_name(enum vm_end end);
 
 /* cli_table.c */

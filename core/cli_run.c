@@ -342,6 +342,8 @@ static int run_vm(struct run *r, struct vm *vm)
 		return STATUS_HOST;
 	}
 	see_end(&r->see, vm);
+	r->ended.end = vm->end;
+	r->ended.guest_status = vm->status;
 	status = cli_status(vm);
 	run_report(r, vm, status);
 	return status;
@@ -370,22 +372,15 @@ static int run_child(struct run *r)
 	return status;
 }
 
-/* The child died of a signal: says so, and leaves a --stats file that says so too. */
-static int run_killed(struct run *r, int sig)
+/* The child did not end by itself, or not honestly: says so, and leaves a --stats file that says so too. */
+static int run_failed(struct run *r, int status, const char *why)
 {
-	int status = sig == SIGSYS ? STATUS_JAIL : STATUS_HOST;
-	char why[200];
-
-	if (sig == SIGSYS)
-		snprintf(why, sizeof(why), "killed by the jail: guest code made the process attempt a system call that it may not make");
-	else
-		snprintf(why, sizeof(why), "the process that ran the guest died of signal %d (%s)", sig, strsignal(sig));
 	say("%s", why);
 	FILE *f = r->stats_path ? fopen(r->stats_path, "we") : NULL;
 	if (f) {
 		json_t *j = json_pack("{s:s,s:s,s:s?,s:s,s:s,s:b,s:s,s:s,s:i,s:[],s:[]}", "guest", r->guest, "backend", r->cfg.ops->name,
 			"interface", r->cfg.interface, "engine", r->engine, "origin", "measured", "available", 1, "why", why,
-			"end", sig == SIGSYS ? "jail" : "host-failure", "status", status, "cells", "events");
+			"end", status == STATUS_JAIL ? "jail" : "host-failure", "status", status, "cells", "events");
 		json_dumpf(j, f, JSON_INDENT(1));
 		json_decref(j);
 		fclose(f);
@@ -393,8 +388,31 @@ static int run_killed(struct run *r, int sig)
 	return status;
 }
 
+static int run_killed(struct run *r, int sig)
+{
+	char why[200];
+
+	if (sig == SIGSYS)
+		return run_failed(r, STATUS_JAIL,
+			"killed by the jail: guest code made the process attempt a system call that it may not make");
+	snprintf(why, sizeof(why), "the process that ran the guest died of signal %d (%s)", sig, strsignal(sig));
+	return run_failed(r, STATUS_HOST, why);
+}
+
+static int run_exited(struct run *r, int status, bool one_guest)
+{
+	const char *wrong = end_check(&r->end, status, one_guest);
+	char why[300];
+
+	if (!wrong)
+		return status;
+	snprintf(why, sizeof(why), "the process that ran the guest exited with status %d, but %s: guest code may have made it exit, and "
+		"nothing of this run is to be trusted", status, wrong);
+	return run_failed(r, STATUS_HOST, why);
+}
+
 /* The parent outlives whatever happens to the guest: it restores the terminal and says how the child ended. */
-static int run_supervise(struct run *r, pid_t child, const sigset_t *set)
+static int run_supervise(struct run *r, pid_t child, const sigset_t *set, bool one_guest)
 {
 	struct timespec patience = { .tv_sec = 3600 };
 	int sig, wait_status;
@@ -414,13 +432,18 @@ static int run_supervise(struct run *r, pid_t child, const sigset_t *set)
 	}
 	if (r->tty_saved)
 		tcsetattr(STDIN_FILENO, TCSANOW, &r->tty);
-	return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : run_killed(r, WTERMSIG(wait_status));
+	return WIFEXITED(wait_status) ? run_exited(r, WEXITSTATUS(wait_status), one_guest) : run_killed(r, WTERMSIG(wait_status));
 }
 
 int run_supervised(struct run *r, int (*child_main)(struct run *r))
 {
 	sigset_t set;
+	int e;
 
+	if ((e = end_open(&r->end))) {
+		say("cannot make a pipe: %s", strerror(-e));
+		return STATUS_HOST;
+	}
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
@@ -435,10 +458,15 @@ int run_supervised(struct run *r, int (*child_main)(struct run *r))
 		say("cannot fork: %s", strerror(errno));
 		return STATUS_HOST;
 	}
-	if (child)
-		return run_supervise(r, child, &set);
+	if (child) {
+		close(r->end.fd[1]);
+		return run_supervise(r, child, &set, child_main == run_child);
+	}
+	close(r->end.fd[0]);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	return getppid() == parent ? child_main(r) : STATUS_HOST;
+	r->ended.status = getppid() == parent ? child_main(r) : STATUS_HOST;
+	end_write(&r->end, &r->ended);
+	return r->ended.status;
 }
 
 int cmd_run(int argc, char **argv)

@@ -6,6 +6,7 @@
 #pragma once
 #include <termios.h>
 #include "cli.h"
+#include "cli_end.h"
 
 /* A Linux guest's files and its command line. */
 struct linux_files {
@@ -24,6 +25,8 @@ struct run {
 	struct termios tty;
 	bool tty_saved, tty_guest; /* the guest has a terminal driver of its own */
 	struct linux_files files;
+	struct end_pipe end;        /* the child's last word to the parent */
+	struct end_record ended;    /* in the child: what it will be */
 	void *more;          /* the command's own */
 };
 

@@ -22,9 +22,14 @@ const char *cli_end_name(enum vm_end end)
 
 int cli_status(const struct vm *vm)
 {
-	switch (vm->end) {
+	return cli_status_of(vm->end, vm->status);
+}
+
+int cli_status_of(enum vm_end end, int guest_status)
+{
+	switch (end) {
 	case END_EXIT:
-		return vm->status >= 0 && vm->status <= STATUS_GUEST_MAX ? vm->status : STATUS_GUEST_MAX;
+		return guest_status >= 0 && guest_status <= STATUS_GUEST_MAX ? guest_status : STATUS_GUEST_MAX;
 	case END_CRASH:
 		return STATUS_CRASH;
 	case END_TIMEOUT:
