@@ -30,17 +30,20 @@ static void base_image(struct bytes *b, unsigned which)
 		image_elf32(b, &r[which]);
 	else if (which == ARRAY_LEN(r))
 		image_elf64(b);
-	else
+	else if (which == ARRAY_LEN(r) + 1)
 		image_flat(b);
+	else
+		image_bzimage(b);
 }
-#define BASES 9
+#define BASES 10
 
 /* A place in the image: mostly in headers, notes and tables, where bytes matter. */
 static size_t place(uint64_t *seed, const struct bytes *b)
 {
-	static const struct { size_t at, n; } hot[] = { { 0, 148 }, { TEXT_OFFSET, 48 }, { NOTE_OFFSET, 256 }, { 0x3000, 0x600 } };
+	static const struct { size_t at, n; } hot[] = { { 0, 148 }, { TEXT_OFFSET, 48 }, { NOTE_OFFSET, 256 }, { 0x3000, 0x600 },
+		{ 0x1f0, 0x78 } };
 	uint64_t v = next(seed);
-	size_t at = v % 8 ? hot[v / 8 % 4].at + (v >> 32) % hot[v / 8 % 4].n : (v >> 32) % b->n;
+	size_t at = v % 8 ? hot[v / 8 % 5].at + (v >> 32) % hot[v / 8 % 5].n : (v >> 32) % b->n;
 
 	return at < b->n ? at : at % b->n;
 }

@@ -139,6 +139,33 @@ void image_flat(struct bytes *to)
 	put(to, 0x10, h, sizeof(h));
 }
 
+static void put_le(struct bytes *to, size_t at, uint64_t v, unsigned size)
+{
+	put(to, at, &v, size);
+}
+
+/* The fields are those of the kernel's Documentation/arch/x86/boot.rst. */
+void image_bzimage(struct bytes *to)
+{
+	memset(to, 0, sizeof(*to));
+	to->n = BZ_SETUP + BZ_PART;
+	put_le(to, 0x1f1, 2, 1);                          /* setup_sects */
+	put_le(to, 0x1f4, (BZ_PART + 15) / 16, 4);        /* syssize */
+	put_le(to, 0x1fe, 0xaa55, 2);
+	put_le(to, 0x200, 0x6aeb, 2);                     /* jmp: its second byte says where the header ends */
+	put(to, 0x202, "HdrS", 4);
+	put_le(to, 0x206, 0x20f, 2);                      /* version */
+	put_le(to, 0x211, 1, 1);                          /* loadflags: LOADED_HIGH */
+	put_le(to, 0x214, 0x100000, 4);                   /* code32_start */
+	put_le(to, 0x22c, 0x7fffffff, 4);                 /* initrd_addr_max */
+	put_le(to, 0x230, 0x10000, 4);                    /* kernel_alignment */
+	put_le(to, 0x234, 1, 1);                          /* relocatable_kernel */
+	put_le(to, 0x238, BZ_CMDLINE, 4);                 /* cmdline_size */
+	put_le(to, 0x258, BZ_PREF, 8);                    /* pref_address */
+	put_le(to, 0x260, BZ_INIT_SIZE, 4);               /* init_size */
+	memset(to->b + BZ_SETUP, 0xf4, BZ_PART);
+}
+
 Elf32_Ehdr *ehdr32(struct bytes *b)
 {
 	return (Elf32_Ehdr *)b->b;

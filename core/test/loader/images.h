@@ -30,6 +30,14 @@ void image_elf64(struct bytes *to);
 /* No ELF: a Multiboot header with addresses. */
 void image_flat(struct bytes *to);
 
+/* A Linux bzImage of protocol 2.15: two real-mode sectors besides the boot sector, BZ_PART bytes of protected-mode part. */
+void image_bzimage(struct bytes *to);
+#define BZ_SETUP 0x600u
+#define BZ_PART 0x1230u /* no multiple of 16, as signed kernels have it */
+#define BZ_PREF 0x120000u
+#define BZ_INIT_SIZE 0x40000u
+#define BZ_CMDLINE 0x7ffu
+
 /* Where things are in image_elf32. */
 #define TEXT_OFFSET 0x1000
 #define DATA_OFFSET 0x2000
