@@ -315,15 +315,21 @@ static void ablation_run(struct linux_bench *b)
 	}
 }
 
+static void traps_take(struct linux_bench *b, const char *options, const char *title)
+{
+	struct linux_guest g = { .engine = b->ours, .flavour = "686", .session = "lat", .timeout_s = 300, .stats = b->stats, .options = options };
+	const char *why = linux_run(b->o, &g);
+
+	if (why || !linux_phases_print(b->stats, title))
+		printf("%s: %s\n", title, why ? why : "no counters were written");
+}
+
 static void traps_run(struct linux_bench *b)
 {
-	struct linux_guest g = { .engine = b->ours, .flavour = "686", .session = "lat", .timeout_s = 300, .stats = b->stats,
-		.options = "--phase lat-phase" };
-
 	progress("host traps an operation", 0, 1);
-	const char *why = linux_run(b->o, &g);
-	if (why || !linux_phases_print(b->stats))
-		printf("host traps an operation: %s\n", why ? why : "no counters were written");
+	traps_take(b, "--phase lat-phase", "what an operation takes of the VMM");
+	if (!strcmp(b->ours, "bt"))
+		traps_take(b, "--phase lat-phase --no-adapt", "the same with --no-adapt");
 }
 
 /* --- all of it --- */

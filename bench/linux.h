@@ -71,5 +71,5 @@ struct linux_counts {
 	double traps, callouts, fills, translations, interpreted, pt_writes, misses;
 };
 bool linux_counts_read(const char *path, struct linux_counts *c); /* the whole run's; false: no such file, or not ours */
-/* Prints what each operation of the session cost in host traps: at first, and in its steady state. False as above. */
-bool linux_phases_print(const char *path);
+/* Prints, below title, what each operation of the session cost in host traps: at first, and in its steady state. False as above. */
+bool linux_phases_print(const char *path, const char *title);

@@ -96,6 +96,22 @@ static void row_print(const struct rows *r, const struct row *row)
 	bar_print(series_quantile(&row->ratio[r->reference], 0.5), row->bar);
 }
 
+static void geomean_print(const struct rows *r)
+{
+	printf("%-25s", "geometric mean");
+	for (int c = 0; r->col[c]; c++)
+		printf(" %12s", "");
+	for (int c = 1; r->col[c]; c++) {
+		struct interval v = series_median_interval(&r->geomean[c]);
+
+		if (r->geomean[c].n)
+			printf("  %6.3f [%6.3f,%6.3f]", v.mid, v.low, v.high);
+		else
+			printf("  %-22s", "-");
+	}
+	bar_print(series_quantile(&r->geomean[r->reference], 0.5), r->geomean_bar);
+}
+
 void rows_print(const struct rows *r)
 {
 	bool any = false;
@@ -114,18 +130,8 @@ void rows_print(const struct rows *r)
 	printf("  bar\n");
 	for (unsigned i = 0; i < r->n; i++)
 		row_print(r, &r->row[i]);
-	printf("%-25s", "geometric mean");
-	for (int c = 0; r->col[c]; c++)
-		printf(" %12s", "");
-	for (int c = 1; r->col[c]; c++) {
-		struct interval v = series_median_interval(&r->geomean[c]);
-
-		if (r->geomean[c].n)
-			printf("  %6.3f [%6.3f,%6.3f]", v.mid, v.low, v.high);
-		else
-			printf("  %-22s", "-");
-	}
-	bar_print(series_quantile(&r->geomean[r->reference], 0.5), r->geomean_bar);
+	if (!isnan(r->geomean_bar))
+		geomean_print(r);
 	for (unsigned i = 0; i < r->n; i++)
 		any |= r->row[i].extra;
 	if (any)

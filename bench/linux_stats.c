@@ -52,7 +52,7 @@ bool linux_counts_read(const char *path, struct linux_counts *c)
 	return json_is_array(events);
 }
 
-bool linux_phases_print(const char *path)
+bool linux_phases_print(const char *path, const char *title)
 {
 	json_t *j = json_load_file(path, 0, NULL), *phases = json_object_get(j, "phases"), *p;
 	char name[40], which[16];
@@ -66,8 +66,8 @@ bool linux_phases_print(const char *path)
 			continue;
 		counts_sum(&c, json_object_get(p, "events"));
 		if (!rows++)
-			printf("\nwhat an operation takes of the VMM, on average: the first ones, those until it is warm, and the steady state\n"
-				"%-16s %-8s %7s %10s %10s %10s %10s %11s\n", "operation", "", "n", "host traps", "callouts", "fills", "translated", "interpreted");
+			printf("\n%s, on average: the first ones, those until it is warm, and the steady state\n"
+				"%-16s %-8s %7s %10s %10s %10s %10s %11s\n", title, "operation", "", "n", "host traps", "callouts", "fills", "translated", "interpreted");
 		printf("%-16s %-8s %7u %10.2f %10.2f %10.2f %10.2f %11.2f\n", name, which, n, c.traps / n, c.callouts / n, c.fills / n,
 			c.translations / n, c.interpreted / n);
 	}
