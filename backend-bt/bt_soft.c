@@ -19,7 +19,7 @@
 /* --- emission: only forms that leave the flags alone --- */
 
 /* The table's entry for the page of r8 into r9, and the page of the operand's last byte, plus the tag, into r10. */
-static void emit_probe(struct tr *t, unsigned table, unsigned size)
+static void emit_page_lookup(struct tr *t, unsigned table, unsigned size)
 {
 	struct ea last = { H_R8, H_NONE, (int32_t)size - 1 }, sum = { H_R10, H_R9, 0 };
 
@@ -45,7 +45,7 @@ static void emit_access(struct tr *t, bool write, unsigned size, bool fp, struct
 	uint8_t *hit;
 
 	t->flags &= (uint16_t)~IM_RESTART;
-	emit_probe(t, (t->b->view->user ? 2u : 0) + write, size);
+	emit_page_lookup(t, (t->b->view->user ? 2u : 0) + write, size);
 	emit_mov64(t, H_R11, H_RCX);
 	emit_mov32(t, H_RCX, H_R10);
 	e2(t, 0xe3, 0);                  /* jrcxz */
@@ -53,7 +53,7 @@ static void emit_access(struct tr *t, bool write, unsigned size, bool fp, struct
 	emit_mov32(t, H_RCX, H_R11);
 	emit_imm32(t, H_R10, t->eip);
 	emit_mov32(t, H_R9, H_R8);
-	emit_call_hot(t, HOT_THUNK(fp ? TH_SOFT_FPU : TH_SOFT));
+	emit_callout(t, fp ? TH_SOFT_FPU : TH_SOFT);
 	e4(t, t->d.length | (write ? SOFT_ARG_WRITE : 0) | size << SOFT_ARG_SIZE);
 	e1(t, 0xe9);
 	t->soft_end = t->p;
