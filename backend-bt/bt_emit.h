@@ -172,7 +172,7 @@ static inline void emit_esp_fix(struct tr *t)
 }
 
 /* Before a branch: ESP must be within the window or a little outside. */
-static inline void emit_probe(struct tr *t)
+static inline void emit_esp_probe(struct tr *t)
 {
 	struct ea top = ea_win(H_ESP, 0);
 

@@ -140,14 +140,14 @@ bool flow(struct tr *t, bool *handled)
 	case ZYDIS_MNEMONIC_RET:
 		return ret(t);
 	case ZYDIS_MNEMONIC_JMP:
-		emit_probe(t);
+		emit_esp_probe(t);
 		if (t->op[0].type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
 			return jump_indirect(t);
 		if (t->d.operand_width != 32)
 			return false;
 		return jump(t, t->next + (uint32_t)t->op[0].imm.value.s);
 	case ZYDIS_MNEMONIC_LOOP: case ZYDIS_MNEMONIC_LOOPE: case ZYDIS_MNEMONIC_LOOPNE: case ZYDIS_MNEMONIC_JECXZ:
-		emit_probe(t);
+		emit_esp_probe(t);
 		return loop(t);
 	case ZYDIS_MNEMONIC_INT: case ZYDIS_MNEMONIC_INT3:
 		return soft_int(t);
@@ -169,7 +169,7 @@ bool flow(struct tr *t, bool *handled)
 
 		if (t->d.operand_width != 32 || (!near32 && !short8))
 			return false;
-		emit_probe(t);
+		emit_esp_probe(t);
 		emit_jump(t, (int)(op & 15), t->next + (uint32_t)t->op[0].imm.value.s);
 		return true;
 	}
