@@ -25,7 +25,7 @@ static const struct {
 	{ "mprotect", case_mprotect }, { "mremap", case_mremap }, { "cow", case_cow }, { "segv", case_segv },
 	{ "code", case_code }, { "pressure", case_pressure }, { "syscalls", case_syscalls },
 	{ "exceptions", case_exceptions }, { "trap-flag", case_trap_flag }, { "ptrace", case_ptrace },
-	{ "breakpoint", case_breakpoint }, { "ldt", case_ldt }, { "code16", case_code16 }, { "fpu", case_fpu },
+	{ "breakpoint", case_breakpoint }, { "debug-registers", case_debug_registers }, { "ldt", case_ldt }, { "code16", case_code16 }, { "fpu", case_fpu },
 };
 #define CASES (sizeof(cases) / sizeof(cases[0]))
 

@@ -35,6 +35,7 @@ void case_syscalls(void);
 void case_exceptions(void);
 void case_trap_flag(void);
 void case_ptrace(void);
+void case_debug_registers(void);
 void case_breakpoint(void);
 void case_ldt(void);
 void case_code16(void);
