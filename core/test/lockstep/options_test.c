@@ -9,12 +9,12 @@
 static void with(const char *const *options)
 {
 	static const char *const insn[] = { "insn/", "nano", "space/", NULL }, *const hostile[] = { "hostile/", NULL };
-	const char *limited[8] = { "--insns", "300k" };
+	const char *limited[10] = { "--insns", "300k" };
 	unsigned bad, n = lock_all(insn, options, &bad), k = 2;
 
 	cr_assert_geq(n, 50, "only %u guests: are they built?", n);
 	cr_expect_eq(bad, 0, "%u of %u guests", bad, n);
-	while (*options && k < 7)
+	while (*options && k < 9)
 		limited[k++] = *options++;
 	n = lock_all(hostile, limited, &bad);
 	cr_assert_geq(n, 40, "only %u guests: are they built?", n);
@@ -27,4 +27,8 @@ Test(options, tiny_cache_of_one_instruction_blocks, .timeout = 600) { with((cons
 Test(options, no_chain, .timeout = 600) { with((const char *const[]){ "--no-chain", NULL }); }
 Test(options, no_adapt, .timeout = 600) { with((const char *const[]){ "--no-adapt", NULL }); }
 Test(options, no_traces, .timeout = 600) { with((const char *const[]){ "--no-traces", NULL }); }
-Test(options, all_off, .timeout = 600) { with((const char *const[]){ "--no-chain", "--no-adapt", "--no-retpred", "--no-traces", "--one-insn-blocks", NULL }); }
+Test(options, no_retpred, .timeout = 600) { with((const char *const[]){ "--no-retpred", NULL }); }
+Test(options, all_off, .timeout = 600)
+{
+	with((const char *const[]){ "--no-chain", "--no-adapt", "--no-traces", "--no-retpred", "--one-insn-blocks", NULL });
+}
