@@ -124,7 +124,7 @@ static int listing_begin(struct see *s, struct vm *vm)
 	return out_open(s->listing_path, &s->listing, s->listing_buf, sizeof(s->listing_buf));
 }
 
-int see_begin(struct see *s, struct vm *vm)
+static int see_open(struct see *s, struct vm *vm)
 {
 	struct stats *st = &vm->vcpu.stats;
 	int status, e;
@@ -148,6 +148,28 @@ int see_begin(struct see *s, struct vm *vm)
 	st->every = st->trace || st->attrib;
 	s->t0 = __rdtsc();
 	return 0;
+}
+
+static void see_free(struct see *s, struct vm *vm)
+{
+	if (s->listing)
+		fclose(s->listing);
+	if (s->symbols_out)
+		fclose(s->symbols_out);
+	attrib_free(vm->vcpu.stats.attrib);
+	vm->vcpu.stats.attrib = NULL;
+	vm->vcpu.stats.every = false;
+	vm->cfg.listings = 0;
+	symbols_free(&s->symbols);
+}
+
+int see_begin(struct see *s, struct vm *vm)
+{
+	int status = see_open(s, vm);
+
+	if (status)
+		see_free(s, vm);
+	return status;
 }
 
 /* --- after it --- */
@@ -248,19 +270,6 @@ static void trace_end(struct see *s, struct vm *vm)
 	if (sum.dropped)
 		say("--trace: the last %llu of %llu events are in the file, whose size is bounded; --trace-size takes more",
 			(unsigned long long)sum.written, (unsigned long long)(sum.written + sum.dropped));
-}
-
-static void see_free(struct see *s, struct vm *vm)
-{
-	if (s->listing)
-		fclose(s->listing);
-	if (s->symbols_out)
-		fclose(s->symbols_out);
-	attrib_free(vm->vcpu.stats.attrib);
-	vm->vcpu.stats.attrib = NULL;
-	vm->vcpu.stats.every = false;
-	vm->cfg.listings = 0;
-	symbols_free(&s->symbols);
 }
 
 void see_end(struct see *s, struct vm *vm)
