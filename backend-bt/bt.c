@@ -448,6 +448,8 @@ static void bt_mem_written(struct vm *vm, gpa_t gpa, uint64_t len)
 		uint32_t pfn = (uint32_t)(a >> PAGE_SHIFT);
 		if (b->pages[pfn].blocks)
 			block_kill_range(b, pfn, 0, PAGE_SIZE);
+		if (b->pages[pfn].flags & PG_TABLE)
+			validate_table_written(b, pfn);
 	}
 }
 

@@ -122,6 +122,8 @@ struct span {
 	uint64_t pde;                  /* the directory entry under which its entries were made */
 	uint64_t have[SPAN_PAGES / 64];  /* pages with an entry in shadow */
 	uint64_t local[SPAN_PAGES / 64]; /* those that a MOV to CR3 concerns: not global */
+	uint32_t trace;                /* page_info.trace of its table when all entries were last found to agree; 0: not */
+	uint32_t clean;                /* entries compared since one last disagreed */
 };
 
 /*
@@ -167,12 +169,21 @@ struct page_info {
 	uint32_t blocks; /* index + 1 of the first block translated from it */
 	uint8_t flags;   /* PG_* */
 	uint8_t writes;  /* times that a write took all its code away, lately */
-	uint32_t when;   /* and the last time, in translations */
+	uint8_t traced;  /* times that a trace on it ended with a write */
+	uint32_t when;   /* of the last of writes, in translations */
+	uint32_t trace;  /* PG_TABLE: a number of its own for each trace */
 };
 #define PG_CODE 1u       /* translated code comes from it: read-only everywhere */
-#define PG_PROTECTED PG_CODE
-#define PG_MIXED_AFTER 3 /* so many writes soon after each other: code and data are mixed on it */
-#define PG_MIXED_SOON 4096 /* translations */
+#define PG_TABLE 2u      /* a page table under trace: read-only everywhere, so that flushes need not compare its entries */
+#define PG_PROTECTED (PG_CODE | PG_TABLE)
+/* Entries of a span compared in vain before its table is traced, twice as many after each write; and how many at once. */
+#ifdef RINGLAB_HOSTILE
+#define TRACE_AFTER 1
+#define TRACE_ENTRIES 1
+#else
+#define TRACE_AFTER 4096
+#define TRACE_ENTRIES 16
+#endif
 
 struct rmap {
 	uint32_t lin_view; /* linear page << 8 | view */
@@ -233,8 +244,8 @@ struct light_event {
 	X(FLUSHES, "flushes") X(VALIDATED, "validated-entries") X(INVLPGS, "invlpg") X(UNMAPS, "unmap-calls") X(PROTECTS, "mprotect-calls") \
 	X(MAPS, "map-calls") X(INSTALLS, "installed-pages") X(VIEW_SWITCHES, "view-switches") X(VIEW_RECYCLES, "view-recycles") \
 	X(VIEW_DROPS, "view-drops") X(SITES_USER, "user-sites") X(SITES_SOFT, "soft-sites") X(EVICTIONS, "cache-evictions") \
-	X(CODE_WRITES, "code-page-writes") X(PREFILLS, "prefills") X(SOFT_FILLS, "soft-tlb-fills") X(SOFT_INTERP, "soft-tlb-interpreted") \
-	X(SOFT_BACK, "soft-sites-back")
+	X(CODE_WRITES, "code-page-writes") X(TRACES, "traces") X(TRACE_WRITES, "trace-writes") X(TRACE_SKIPS, "trace-skips") \
+	X(PREFILLS, "prefills") X(SOFT_FILLS, "soft-tlb-fills") X(SOFT_INTERP, "soft-tlb-interpreted") X(SOFT_BACK, "soft-sites-back")
 enum bt_stat {
 #define X(id, name) BS_##id,
 	BT_STATS(X)
@@ -280,6 +291,7 @@ struct bt {
 	uint64_t mixed[4];   /* bit for each 16 MiB that hold user and kernel pages: bt_hot.side stays 0 there */
 	uint32_t maps;       /* host mappings: an upper bound */
 	uint32_t translations;
+	uint32_t traces;     /* begun so far */
 	uint64_t stat[BS_COUNT];
 
 	struct page_info *pages;
@@ -358,7 +370,7 @@ static inline bool view_is_kernel(const struct view *w) { return !w->user; }
 /* bt_shadow.c */
 enum fill { FILL_OK, FILL_FAULT, FILL_MMIO, FILL_PROTECTED, FILL_USER };
 enum fill shadow_fill(struct bt *b, struct view *w, uint32_t lin, bool write, bool force, uint32_t *error);
-void shadow_protect(struct bt *b, uint32_t pfn);
+void shadow_protect(struct bt *b, uint32_t pfn, uint8_t flag); /* PG_*: writes shall be noticed from now on */
 void shadow_code(struct bt *b, struct view *w, uint32_t lin, const struct walk *k, uint32_t flags); /* code was translated from there */
 void shadow_entry_clear(struct bt *b, struct view *w, uint32_t linpage); /* the caller sees to the host mapping */
 void shadow_unmap(struct bt *b, struct view *w, uint32_t linpage, uint32_t n);
@@ -371,6 +383,7 @@ uint64_t shadow_table_entry(const struct bt *b, gpa_t gpa, unsigned size);
 void validate_view(struct bt *b, struct view *w, bool all); /* all: global entries too */
 void validate_span(struct bt *b, struct view *w, uint32_t s, uint64_t pde);
 void validate_page(struct bt *b, uint32_t lin);             /* INVLPG */
+void validate_table_written(struct bt *b, uint32_t pfn); /* a page with PG_TABLE: its trace ends */
 unsigned validate_misfit(struct bt *b, const struct view *w); /* per cent of w's local spans that CR3 has otherwise */
 
 /* bt_share.c */

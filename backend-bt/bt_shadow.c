@@ -176,7 +176,7 @@ struct range {
 
 static bool page_writable(const struct bt *b, uint32_t pfn, bool writable)
 {
-	return writable && !(b->pages[pfn].flags & PG_CODE);
+	return writable && !(b->pages[pfn].flags & PG_PROTECTED);
 }
 
 /* Maps the range, in runs of equal protection, leaving out what is mapped as wanted already. */
@@ -311,6 +311,8 @@ enum fill shadow_fill(struct bt *b, struct view *w, uint32_t lin, bool write, bo
 		return FILL_MMIO;
 	if (!w->user && k.user && k.levels && !k.global && b->many_spaces && !force)
 		return FILL_USER;
+	if (write && (b->pages[pfn].flags & PG_TABLE))
+		validate_table_written(b, pfn);
 	if (write && (b->pages[pfn].flags & PG_CODE) && !smc_page_write(b, pfn))
 		return FILL_PROTECTED;
 	r.writable = !paging(b) || ((k.writable || wp) && (write || k.dirty));
@@ -335,12 +337,13 @@ enum fill shadow_fill(struct bt *b, struct view *w, uint32_t lin, bool write, bo
 	return FILL_OK;
 }
 
-/* Writes to a physical page shall be noticed from now on. */
-void shadow_protect(struct bt *b, uint32_t pfn)
+void shadow_protect(struct bt *b, uint32_t pfn, uint8_t flag)
 {
 	struct page_info *p = &b->pages[pfn];
+	bool already = p->flags & PG_PROTECTED;
 
-	if (p->flags & PG_CODE)
+	p->flags |= flag;
+	if (already)
 		return;
 	for (uint32_t i = p->rmap; i; i = b->rmaps[i - 1].next) {
 		struct view *w = &b->views[b->rmaps[i - 1].lin_view & 0xff];
@@ -352,7 +355,6 @@ void shadow_protect(struct bt *b, uint32_t pfn)
 		host_protect(b, w, lp, 1, false);
 	}
 	soft_tlb_protect(b, pfn);
-	p->flags |= PG_CODE;
 }
 
 void shadow_code(struct bt *b, struct view *w, uint32_t lin, const struct walk *k, uint32_t flags)

@@ -170,6 +170,8 @@ void smc_phys_write(void *ctx, gpa_t gpa, unsigned len)
 	struct bt *b = ctx;
 	uint32_t pfn = (uint32_t)(gpa.a >> PAGE_SHIFT);
 
+	if (b->pages[pfn].flags & PG_TABLE)
+		validate_table_written(b, pfn);
 	if (!b->pages[pfn].blocks)
 		return;
 	stat_count_at(&b->v->stats, EV_SMC, b->v->interp.mech, GVA(b->v->state.rip));

@@ -224,7 +224,7 @@ static void commit(struct tr *t, const struct fetch *f)
 			break;
 		k->next[i] = b->pages[k->pfn[i]].blocks;
 		b->pages[k->pfn[i]].blocks = self + 1;
-		shadow_protect(b, k->pfn[i]);
+		shadow_protect(b, k->pfn[i], PG_CODE);
 	}
 	if (k->user)
 		share_added(b, self);

@@ -157,8 +157,11 @@ static void span_walk(struct bt *b, struct view *w, uint32_t s, struct run *run)
 		}
 }
 
-static void span_entries(struct bt *b, struct view *w, uint32_t s, uint64_t pde, bool all, struct run *run)
+/* Returns how many entries were compared, or 0 when one disagreed. */
+static uint32_t span_entries(struct bt *b, struct view *w, uint32_t s, uint64_t pde, bool all, struct run *run)
 {
+	uint32_t n = 0;
+	bool clean = true;
 	struct span *p = &w->span[s];
 	bool pae = b->v->state.cr4 & CR4_PAE, wp_off = !w->user && !(b->v->state.cr0 & CR0_WP);
 	const uint8_t *table = mem_ptr(&b->vm->mem, GPA(pde & (pae ? PAE_ADDR : 0xfffff000u)), PAGE_SIZE);
@@ -171,12 +174,83 @@ static void span_entries(struct bt *b, struct view *w, uint32_t s, uint64_t pde,
 			uint32_t at = i * 64 + (uint32_t)__builtin_ctzll(m), lp = s * SPAN_PAGES + at;
 			uint64_t pte = !table ? 0 : pae ? t8[at] : t4[at];
 
-			b->stat[BS_VALIDATED]++;
-			if (pte != w->pte[lp])
+			n++;
+			if (pte != w->pte[lp]) {
+				clean = false;
 				carry_out(b, w, lp, judge(w, lp, pte, pde & PTE_W, wp_off), run);
-			else if (run->any && !run->readonly && (w->shadow[lp] & SH_MAPPED))
+			} else if (run->any && !run->readonly && (w->shadow[lp] & SH_MAPPED)) {
 				run_end(b, w, run);
+			}
 		}
+	b->stat[BS_VALIDATED] += n;
+	return clean ? n : 0;
+}
+
+void validate_table_written(struct bt *b, uint32_t pfn)
+{
+	struct page_info *p = &b->pages[pfn];
+
+	b->stat[BS_TRACE_WRITES]++;
+	stat_count_at(&b->v->stats, EV_PT_WRITE, b->v->interp.mech, GVA(b->v->state.rip));
+	p->trace = 0;
+	p->flags &= (uint8_t)~PG_TABLE;
+	if (p->traced < 16)
+		p->traced++;
+}
+
+static bool only_local(const struct span *p)
+{
+	uint64_t global = 0;
+
+	for (uint32_t i = 0; i < SPAN_PAGES / 64; i++)
+		global |= p->have[i] & ~p->local[i];
+	return !global;
+}
+
+/* n entries of a span, all that it has, agreed with its table: may the next flush take that for granted? */
+static void trace_consider(struct bt *b, struct span *p, uint64_t pde, uint32_t n)
+{
+	uint32_t pfn = (uint32_t)((pde & PAE_ADDR) >> PAGE_SHIFT);
+	struct page_info *t = &b->pages[pfn];
+
+	if (b->vm->cfg.bt.no_traces || n < TRACE_ENTRIES || pfn >= b->npages)
+		return;
+	p->clean += n;
+	if (!(t->flags & PG_TABLE)) {
+		if (p->clean < (uint64_t)TRACE_AFTER << t->traced)
+			return;
+		t->trace = ++b->traces;
+		b->stat[BS_TRACES]++;
+		shadow_protect(b, pfn, PG_TABLE);
+	}
+	p->trace = t->trace;
+}
+
+static bool traced(const struct bt *b, const struct span *p, uint64_t pde)
+{
+	uint64_t pfn = (pde & PAE_ADDR) >> PAGE_SHIFT;
+
+	return p->trace && pfn < b->npages && b->pages[pfn].trace == p->trace;
+}
+
+/* The table of a span, which is the one that it was made from. */
+static void span_table(struct bt *b, struct view *w, uint32_t s, uint64_t pde, bool all, struct run *run)
+{
+	struct span *p = &w->span[s];
+	uint32_t n;
+
+	if (traced(b, p, pde)) {
+		b->stat[BS_TRACE_SKIPS]++;
+		if (run->any && !run->readonly)
+			run_end(b, w, run);
+		return;
+	}
+	p->trace = 0;
+	n = span_entries(b, w, s, pde, all, run);
+	if (!n)
+		p->clean = 0;
+	else if (all || only_local(p))
+		trace_consider(b, p, pde, n);
 }
 
 static bool none_set(const uint64_t *set)
@@ -192,12 +266,14 @@ static void span_check(struct bt *b, struct view *w, uint32_t s, uint64_t pde, b
 {
 	struct span *p = &w->span[s];
 
-	if (!same_pde(b, p->pde, pde))
+	if (!same_pde(b, p->pde, pde)) {
+		p->trace = p->clean = 0;
 		span_walk(b, w, s, run);
-	else if (!pde_large(b, pde))
-		span_entries(b, w, s, pde, all, run);
-	else if (run->any && !run->readonly)
+	} else if (!pde_large(b, pde)) {
+		span_table(b, w, s, pde, all, run);
+	} else if (run->any && !run->readonly) {
 		run_end(b, w, run);
+	}
 	p->pde = pde;
 	if (none_set(p->local))
 		w->local_spans[s / 64] &= ~(1ull << (s % 64));
