@@ -151,6 +151,8 @@ static bool fill(struct bt *b, uint32_t lin, uint32_t arg)
 	if (walk_page(&b->v->state, &b->vm->mem, GVA(lin), (write ? ACCESS_W : 0) | (user ? ACCESS_USER : 0), true, &k))
 		return false;
 	pfn = (uint32_t)(k.gpa.a >> PAGE_SHIFT);
+	if (write && pfn < b->npages && (b->pages[pfn].flags & PG_TABLE))
+		validate_table_written(b, pfn);
 	if (pfn >= b->npages || (write && (b->pages[pfn].flags & PG_CODE) && b->pages[pfn].blocks))
 		return false;
 	if (write)
