@@ -176,6 +176,8 @@ struct page_info {
 #define PG_CODE 1u       /* translated code comes from it: read-only everywhere */
 #define PG_TABLE 2u      /* a page table under trace: read-only everywhere, so that flushes need not compare its entries */
 #define PG_PROTECTED (PG_CODE | PG_TABLE)
+#define PG_MIXED_AFTER 3 /* so many writes soon after each other: code and data are mixed on it */
+#define PG_MIXED_SOON 4096 /* translations */
 /* Entries of a span compared in vain before its table is traced, twice as many after each write; and how many at once. */
 #ifdef RINGLAB_HOSTILE
 #define TRACE_AFTER 1
