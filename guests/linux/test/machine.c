@@ -49,6 +49,11 @@ void machine_need(void)
 
 void machine_start(struct machine *m, const char *guest, const char *append)
 {
+	machine_start_on(m, "bt", guest, append);
+}
+
+void machine_start_on(struct machine *m, const char *backend, const char *guest, const char *append)
+{
 	memset(m, 0, sizeof(*m));
 	m->tty = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 	cr_assert(m->tty >= 0 && !grantpt(m->tty) && !unlockpt(m->tty), "no pseudo-terminal");
@@ -60,7 +65,7 @@ void machine_start(struct machine *m, const char *guest, const char *append)
 	dup2(fd, 0);
 	dup2(fd, 1);
 	dup2(fd, 2);
-	execl(RINGLAB_BINARY, "ringlab", "run", "--backend", "bt", "--append", append, guest, NULL);
+	execl(RINGLAB_BINARY, "ringlab", "run", "--backend", backend, "--append", append, guest, NULL);
 	_exit(127);
 }
 

@@ -12,7 +12,9 @@ struct machine {
 
 /* Skips the test, and says why, unless bt and the kernels are here and this build is one that runs them in time. */
 void machine_need(void);
-/* Starts `ringlab run --backend bt GUEST --append APPEND` on a terminal of its own. */
+/* Starts `ringlab run --backend BACKEND GUEST --append APPEND` on a terminal of its own. */
+void machine_start_on(struct machine *m, const char *backend, const char *guest, const char *append);
+/* The same on bt. */
 void machine_start(struct machine *m, const char *guest, const char *append);
 void machine_type(struct machine *m, const char *keys);
 /* Reads until text was seen behind what was typed last, or seconds are over: false, with all that was seen on stderr. */
