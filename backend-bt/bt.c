@@ -8,8 +8,13 @@
 #include "bt_test.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include "bt_private.h"
+
+#ifndef HWCAP2_FSGSBASE
+#define HWCAP2_FSGSBASE 2
+#endif
 
 #define AT(field, off) _Static_assert(HOT_OFF(field) == (off), #field)
 _Static_assert(sizeof(struct bt_hot) == HOT_SIZE, "bt_asm.h");
@@ -28,6 +33,7 @@ AT(mxcsr, HOT_MXCSR);
 AT(fx, HOT_FX);
 AT(fpu_mem, HOT_FPU_MEM);
 AT(gmxcsr, HOT_GMXCSR);
+AT(gs, HOT_GS);
 AT(xmm, HOT_XMM);
 AT(light_eip, HOT_LIGHT_EIP);
 AT(light_arg, HOT_LIGHT_ARG);
@@ -370,6 +376,7 @@ static void hot_init(struct bt *b)
 	h->insns = &b->v->insns;
 	h->mxcsr = h->gmxcsr = mxcsr;
 	h->fpu_mem = 1;
+	h->gs = getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE ? 0 : GS_NONE;
 	for (unsigned i = 0; i < TH_COUNT; i++)
 		h->thunk[i] = i < TH_LIGHT ? bt_thunks[i] : bt_light_thunks[i - TH_LIGHT];
 }

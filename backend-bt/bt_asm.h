@@ -23,6 +23,7 @@
 #define HOT_FX        (88 - HOT_SIZE)
 #define HOT_FPU_MEM   (96 - HOT_SIZE)
 #define HOT_GMXCSR    (100 - HOT_SIZE)
+#define HOT_GS        (104 - HOT_SIZE)
 #define HOT_XMM       (112 - HOT_SIZE)
 
 #define HOT_LIGHT_EIP (504 - HOT_SIZE)

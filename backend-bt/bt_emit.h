@@ -55,6 +55,8 @@ struct ea {
 	int32_t disp;
 };
 #define EA_SCALE(shift) ((shift) << 4) /* in index */
+#define EA_GS 0x40     /* in base: the host's GS and 32-bit address size; the low bits a guest register, or with EA_NOBASE none */
+#define EA_NOBASE 0x80
 
 static inline void e1(struct tr *t, unsigned b) { *t->p++ = (uint8_t)b; }
 static inline void e2(struct tr *t, unsigned a, unsigned b) { e1(t, a); e1(t, b); }
@@ -67,9 +69,21 @@ static inline uint8_t ea_rex(const struct ea *a, unsigned reg)
 	return (uint8_t)((reg & 8) >> 1 | (a->index != H_NONE && (a->index & 8) ? 2 : 0) | (a->base & 8 ? 1 : 0));
 }
 
+/* What comes before REX. */
+static inline void emit_ea_prefix(struct tr *t, const struct ea *a)
+{
+	if (a->base & EA_GS)
+		e2(t, 0x65, 0x67);
+}
+
 /* ModRM, SIB and displacement. */
 static inline void emit_modrm(struct tr *t, unsigned reg, const struct ea *a)
 {
+	if (a->base & EA_NOBASE) {
+		e2(t, (reg & 7) << 3 | 4, a->index == H_NONE ? 0x25u : (a->index >> 4 & 3u) << 6 | (a->index & 7u) << 3 | 5);
+		e4(t, (uint32_t)a->disp);
+		return;
+	}
 	bool sib = a->index != H_NONE || (a->base & 7) == 4;
 	unsigned mod = a->disp == 0 && (a->base & 7) != 5 ? 0 : a->disp >= -128 && a->disp < 128 ? 1 : 2;
 
@@ -87,6 +101,7 @@ static inline void emit_op_ea(struct tr *t, unsigned op, unsigned reg, const str
 {
 	unsigned rex = ea_rex(a, reg) | (w ? 8u : 0u);
 
+	emit_ea_prefix(t, a);
 	if (rex)
 		e1(t, 0x40 | rex);
 	e1(t, op);

@@ -4,7 +4,7 @@
  * bt_enter goes in and returns when translated code has to leave. A callout is `jmp *HOT_thunk(%r14)` with the guest EIP in
  * r10d, an argument in r9d and in r15 where to come back to (rsp is the guest's: nothing may be pushed before it is ours): all guest registers are stored into struct cpu_state, a C function runs, and what it
  * returns is where to go on, or NULL to leave. From bt_resume_start to bt_resume_end nothing but reads of memory
- * happens, so bt_async.c may restart it from the top when a kick arrives in between: that is what makes the attention
+ * happens (but for the GS base, set twice as well as once), so bt_async.c may restart it from the top when a kick arrives in between: that is what makes the attention
  * test race-free. Registers in translated code: rsp window + guest ESP, r14 hot, r13 window, r11 window + 4 GiB, r12 table.
  *
  * FPU: C code uses SSE but never x87, so an ordinary callout saves XMM0-7 and gives C its own MXCSR; the rest of the guest's
@@ -39,6 +39,11 @@ bt_enter:
 	sub $8, %rsp
 	mov %rdi, %r14
 	mov %rsp, HOT_HOST_RSP(%r14)
+	mov HOT_WIN(%r14), %r13
+	cmpq $-1, HOT_GS(%r14)
+	je bt_resume_start
+	wrgsbase %r13
+	mov %r13, HOT_GS(%r14)
 
 	.globl bt_resume_start
 	.hidden bt_resume_start
@@ -47,12 +52,14 @@ bt_resume_start:
 	cmpb $0, (%r8)
 	jne bt_leave_kick
 	mov HOT_STATE(%r14), %r8
-	cmpb $0, HOT_FPU(%r14)
+	mov HOT_WIN(%r14), %r13
+	cmp HOT_GS(%r14), %r13
+	jne 5f
+6:	cmpb $0, HOT_FPU(%r14)
 	jne 2f
 1:	pushq HOT_HFLAGS(%r14)
 	popfq
 	mov HOT_TABLE(%r14), %r12
-	mov HOT_WIN(%r14), %r13
 	mov HOT_WIN_HI(%r14), %r11
 	mov STATE_GPR+0(%r8), %eax
 	mov STATE_GPR+8(%r8), %ecx
@@ -75,6 +82,11 @@ bt_resume_start:
 3:	mov HOT_FX(%r14), %r9
 	fxrstor (%r9)
 	jmp 1b
+5:	cmpq $-1, HOT_GS(%r14)
+	je 6b
+	wrgsbase %r13
+	mov %r13, HOT_GS(%r14)
+	jmp 6b
 	.globl bt_resume_end
 	.hidden bt_resume_end
 bt_resume_end:

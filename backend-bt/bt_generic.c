@@ -241,6 +241,7 @@ static bool generic_memory(struct tr *t, const struct shape *s)
 	if (t->d.meta.isa_set == ZYDIS_ISA_SET_SSE_PREFETCH)
 		t->unprobed = unprobed; /* touches nothing */
 	emit_prefixes(t);
+	emit_ea_prefix(t, &a);
 	if (ea_rex(&a, reg))
 		e1(t, 0x40 | ea_rex(&a, reg));
 	emit_opcode(t);

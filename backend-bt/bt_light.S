@@ -47,7 +47,10 @@ bt_light_start:
 	cmpb $0, (%r8)
 	jne bt_light_kick
 	mov HOT_STATE(%r14), %r8
-	mov HOT_HFLAGS(%r14), %eax
+	mov HOT_WIN(%r14), %r13
+	cmp HOT_GS(%r14), %r13
+	jne 7f
+8:	mov HOT_HFLAGS(%r14), %eax
 	test $DF, %eax
 	jnz 3f
 	mov %eax, %ecx
@@ -58,7 +61,6 @@ bt_light_start:
 	add $0x7f, %al      /* overflows if it was set */
 	sahf
 2:	mov HOT_TABLE(%r14), %r12
-	mov HOT_WIN(%r14), %r13
 	mov HOT_WIN_HI(%r14), %r11
 	mov STATE_GPR+0(%r8), %eax
 	mov STATE_GPR+8(%r8), %ecx
@@ -73,6 +75,11 @@ bt_light_start:
 3:	pushq HOT_HFLAGS(%r14)
 	popfq
 	jmp 2b
+7:	cmpq $-1, HOT_GS(%r14)
+	je 8b
+	wrgsbase %r13
+	mov %r13, HOT_GS(%r14)
+	jmp 8b
 	.globl bt_light_end
 	.hidden bt_light_end
 bt_light_end:

@@ -52,6 +52,7 @@ struct bt_hot {
 	uint8_t *fx;       /* state->fx */
 	uint32_t fpu_mem;  /* it is in fx; else x87 and MXCSR are in the CPU, and XMM too while translated code runs */
 	uint32_t gmxcsr;
+	uint64_t gs;       /* the host's GS base as we set it: win; GS_NONE where the host has no WRGSBASE */
 	_Alignas(16) uint8_t xmm[8][16]; /* the guest's, while C code runs and fpu_mem is 0 */
 	uint64_t thunk[32];
 	struct insn_count *insns;
@@ -70,6 +71,7 @@ struct bt_hot {
 	uint8_t pad2[64];
 };
 
+#define GS_NONE UINT64_MAX
 #define HOT_OFF(field) ((int)offsetof(struct bt_hot, field) - HOT_SIZE)
 #define HOT_THUNK(t) (HOT_OFF(thunk) + 8 * (int)(t))
 

@@ -164,6 +164,7 @@ static bool load_selector(struct tr *t, const ZydisDecodedOperand *src)
 	if (src->type == ZYDIS_OPERAND_TYPE_MEMORY) {
 		if (!operand_ea(t, src, &a))
 			return false;
+		emit_ea_prefix(t, &a);
 		if (ea_rex(&a, H_R8))
 			e1(t, 0x40 | ea_rex(&a, H_R8));
 		e2(t, 0x0f, 0xb7);                  /* movzx r8d, word [a] */
