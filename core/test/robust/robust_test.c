@@ -65,6 +65,10 @@ Test(robust, commands_and_options)
 	expect("run --backend qemu hello", BAD_USAGE, "qemu");
 	expect("run --backend interp --interface xen hello", BAD_USAGE, "interface");
 	expect("run --timeout soon hello", BAD_USAGE, "soon");
+	expect("run --kernel /dev/null hello", BAD_USAGE, "leave out 'hello'");
+	expect("run --kernel /no/such/vmlinuz", BAD_USAGE, "cannot open /no/such/vmlinuz");
+	expect("run --kernel /proc/self/exe", BAD_USAGE, "not a bzImage");
+	expect("run --initrd /proc/self/exe hello", BAD_USAGE, "leave out --initrd");
 }
 
 Test(robust, an_unknown_option_is_named)
