@@ -276,9 +276,13 @@ static int bt_run(struct vcpu *v, struct exit *e)
 
 static int bt_inject(struct vcpu *v, uint8_t vector)
 {
+	struct bt *b = bt_of(v);
 	uint64_t t0 = stat_begin(&v->stats, EV_IRQ_DELIVERED, MECH_CALLOUT);
 
-	if (interp_deliver(v, vector, DELIVER_HW, false, 0) == INTERP_SHUTDOWN)
+	bt_flags_in(b);
+	if (gate_deliver(b, vector, DELIVER_HW, false, 0))
+		bt_flags_out(b);
+	else if (interp_deliver(v, vector, DELIVER_HW, false, 0) == INTERP_SHUTDOWN)
 		vm_stop(v->vm, END_CRASH, 0, "triple fault while an external interrupt, vector %u, was delivered", vector);
 	stat_end(&v->stats, EV_IRQ_DELIVERED, MECH_CALLOUT, GVA(v->state.rip), t0);
 	return 0;

@@ -46,7 +46,8 @@ struct entry {
 	bool inner, interrupt;
 };
 
-static bool gate_read(struct bt *b, unsigned vector, unsigned cpl, struct entry *e)
+/* soft: by an instruction, which needs the privilege for the gate itself. */
+static bool gate_read(struct bt *b, unsigned vector, unsigned cpl, bool soft, struct entry *e)
 {
 	const struct cpu_state *s = &b->v->state;
 	unsigned access;
@@ -57,7 +58,7 @@ static bool gate_read(struct bt *b, unsigned vector, unsigned cpl, struct entry 
 		return false;
 	memcpy(&raw, p, 8);
 	access = raw >> 40 & 0xff;
-	if ((access & 0x9e) != 0x8e || (access >> 5 & 3) < cpl)
+	if ((access & 0x9e) != 0x8e || (soft && (access >> 5 & 3) < cpl))
 		return false;
 	e->interrupt = !(access & 1);
 	e->eip = (uint32_t)(raw & 0xffff) | (uint32_t)(raw >> 32 & 0xffff0000u);
@@ -90,15 +91,22 @@ static void enter(struct bt *b, const struct segment *cs, const struct segment *
 	light_privilege(b);
 }
 
-static bool soft_int(struct bt *b, unsigned vector, uint32_t next)
+/* What is delivered: how as for interp_deliver, eip is what is pushed. */
+struct event {
+	unsigned vector, how;
+	uint32_t eip, error;
+	bool has_error;
+};
+
+static bool deliver(struct bt *b, const struct event *v)
 {
 	struct cpu_state *s = &b->v->state;
-	unsigned cpl = CPL(s), bytes;
+	unsigned cpl = CPL(s), bytes, n = 0;
 	struct entry e;
-	uint32_t frame[5], flags = light_flags(b);
+	uint32_t frame[6], flags = light_flags(b);
 	uint8_t *stack;
 
-	if ((flags & (FL_VM | FL_TF)) || !gate_read(b, vector, cpl, &e))
+	if ((flags & (FL_VM | FL_TF)) || !gate_read(b, v->vector, cpl, v->how == DELIVER_SOFT, &e))
 		return false;
 	if (!e.inner) {
 		e.esp = (uint32_t)s->gpr[R_ESP];
@@ -106,15 +114,17 @@ static bool soft_int(struct bt *b, unsigned vector, uint32_t next)
 	} else if (!inner_stack(b, &e)) {
 		return false;
 	}
-	bytes = e.inner ? 20 : 12;
+	bytes = (e.inner ? 20 : 12) + (v->has_error ? 4 : 0);
 	stack = light_peek(b, e.esp - bytes, bytes, ACCESS_W);
 	if (!stack || !light_can_enter(b, SEG_DPL(&e.cs) == 3))
 		return false;
-	frame[0] = next;
-	frame[1] = s->seg[S_CS].sel;
-	frame[2] = flags;
-	frame[3] = (uint32_t)s->gpr[R_ESP];
-	frame[4] = s->seg[S_SS].sel;
+	if (v->has_error)
+		frame[n++] = v->error;
+	frame[n++] = v->eip;
+	frame[n++] = s->seg[S_CS].sel;
+	frame[n++] = flags | (v->how == DELIVER_EXC ? FL_RF : 0);
+	frame[n++] = (uint32_t)s->gpr[R_ESP];
+	frame[n] = s->seg[S_SS].sel;
 	memcpy(stack, frame, bytes);
 	s->gpr[R_ESP] = e.esp - bytes;
 	light_set_flags(b, flags & ~(FL_NT | FL_RF | (e.interrupt ? FL_IF : 0)));
@@ -123,12 +133,33 @@ static bool soft_int(struct bt *b, unsigned vector, uint32_t next)
 	return true;
 }
 
+/*
+ * An event that is no instruction's doing. how: DELIVER_HW, or DELIVER_EXC for a fault (vectors whose image of EFLAGS has RF
+ * set). The flags are hot's. False: nothing has changed, interp_deliver has to.
+ */
+bool gate_deliver(struct bt *b, unsigned vector, unsigned how, bool has_error, uint32_t error)
+{
+	struct event v = { vector, how, (uint32_t)b->v->state.rip, error, has_error };
+	const struct segment *ss = &b->v->state.seg[S_SS];
+
+	/* Translated code has such a stack, but not everything is translated. */
+	if (!b->view || !(b->v->state.cr0 & CR0_PE) || ss->base || ss->limit != 0xffffffffu || !(ss->attr & SEG_DB) || (ss->attr & 0xe) != 2)
+		return false;
+	if (!deliver(b, &v))
+		return false;
+	b->v->state.halted = 0;
+	b->v->state.int_shadow = 0;
+	return true;
+}
+
 /* operand: the vector. */
 void *bt_lt_int(struct bt *b, uint32_t eip, uint32_t arg, uint32_t operand)
 {
 	uint64_t t0 = light_clock(b, EV_SYSCALL_ENTRY);
 
-	if (!soft_int(b, operand, eip + (arg & CO_LEN)))
+	struct event v = { operand, DELIVER_SOFT, eip + (arg & CO_LEN), 0, false };
+
+	if (!deliver(b, &v))
 		return LIGHT_INTERP;
 	return light_done(b, EV_SYSCALL_ENTRY, eip, t0, light_code(b));
 }

@@ -249,7 +249,8 @@ struct light_event {
 	X(MAPS, "map-calls") X(INSTALLS, "installed-pages") X(VIEW_SWITCHES, "view-switches") X(VIEW_RECYCLES, "view-recycles") \
 	X(VIEW_DROPS, "view-drops") X(SITES_USER, "user-sites") X(SITES_SOFT, "soft-sites") X(EVICTIONS, "cache-evictions") \
 	X(CODE_WRITES, "code-page-writes") X(TRACES, "traces") X(TRACE_WRITES, "trace-writes") X(TRACE_SKIPS, "trace-skips") \
-	X(PREFILLS, "prefills") X(SOFT_FILLS, "soft-tlb-fills") X(SOFT_INTERP, "soft-tlb-interpreted") X(SOFT_BACK, "soft-sites-back")
+	X(PREFILLS, "prefills") X(SOFT_FILLS, "soft-tlb-fills") X(SOFT_INTERP, "soft-tlb-interpreted") X(SOFT_BACK, "soft-sites-back") \
+	X(SOFT_FAULTS, "soft-tlb-guest-faults")
 enum bt_stat {
 #define X(id, name) BS_##id,
 	BT_STATS(X)
@@ -397,6 +398,9 @@ void share_remove(struct bt *b, const struct block *k);
 void share_clear(struct bt *b, struct view *w, uint32_t linpage, uint32_t flags); /* an entry with SH_CODE or SH_TAIL goes */
 void share_touch(struct view *w, uint32_t linpage); /* its flat table is written there */
 void share_forget(struct bt *b, struct view *w);  /* the view's whole flat table */
+
+/* bt_gate.c */
+bool gate_deliver(struct bt *b, unsigned vector, unsigned how, bool has_error, uint32_t error);
 
 /* bt_soft.c */
 struct soft_entry {

@@ -139,16 +139,18 @@ void soft_tlb_protect(struct bt *b, uint32_t pfn)
 		}
 }
 
-/* Fills the entry for lin. False: the interpreter has to do the access. */
-static bool fill(struct bt *b, uint32_t lin, uint32_t arg)
+/* Fills the entry for lin. False: the interpreter has to do the access; *error: its page fault, if it is one. */
+static bool fill(struct bt *b, uint32_t lin, uint32_t arg, uint32_t *error)
 {
 	bool write = arg & SOFT_ARG_WRITE, user = b->view->user;
 	uint32_t page = lin >> PAGE_SHIFT, last = lin + (arg >> SOFT_ARG_SIZE & 31) - 1, pfn;
 	struct walk k;
 
+	*error = 0;
 	if (last >> PAGE_SHIFT != page)
 		return false;
-	if (walk_page(&b->v->state, &b->vm->mem, GVA(lin), (write ? ACCESS_W : 0) | (user ? ACCESS_USER : 0), true, &k))
+	*error = walk_page(&b->v->state, &b->vm->mem, GVA(lin), (write ? ACCESS_W : 0) | (user ? ACCESS_USER : 0), true, &k);
+	if (*error)
 		return false;
 	pfn = (uint32_t)(k.gpa.a >> PAGE_SHIFT);
 	if (write && pfn < b->npages && (b->pages[pfn].flags & PG_TABLE))
@@ -162,21 +164,42 @@ static bool fill(struct bt *b, uint32_t lin, uint32_t arg)
 	return true;
 }
 
+/* The guest's own page fault at lin: delivered here where its handler is entered in the common way. */
+static bool page_fault(struct bt *b, uint32_t eip, uint32_t lin, uint32_t error)
+{
+	struct vcpu *v = b->v;
+	uint64_t t0 = stat_begin(&v->stats, EV_PAGE_FAULT, MECH_CALLOUT), cr2 = v->state.cr2;
+
+	v->state.rip = eip;
+	v->state.cr2 = lin;
+	if (!gate_deliver(b, VEC_PF, DELIVER_EXC, true, error & ~WALK_FAULT)) {
+		v->state.cr2 = cr2;
+		v->stats.cell[EV_PAGE_FAULT][MECH_CALLOUT].count--;
+		return false;
+	}
+	b->stat[BS_SOFT_FAULTS]++;
+	stat_end(&v->stats, EV_PAGE_FAULT, MECH_CALLOUT, GVA(eip), t0);
+	return true;
+}
+
 /* A miss at lin; the site's argument follows the call. */
 void *bt_co_soft(struct bt *b, uint32_t eip, uint32_t lin)
 {
-	uint32_t arg, start = b->view->table[eip];
+	uint32_t arg, error, start = b->view->table[eip];
 
 	memcpy(&arg, (void *)(uintptr_t)b->hot->ret, 4);
 	b->hot->ret += 4;
-	if (!fill(b, lin, arg)) {
+	b->leave = INTERP_DONE;
+	if (!fill(b, lin, arg, &error)) {
+		site_event(b, eip);
+		if (error && page_fault(b, eip, lin, error))
+			return bt_code_for(b, (uint32_t)b->v->state.rip);
 		b->stat[BS_SOFT_INTERP]++;
 		return bt_co_interp(b, eip, arg & CO_LEN);
 	}
 	b->stat[BS_SOFT_FILLS]++;
 	site_event(b, eip);
 	b->v->state.rip = eip;
-	b->leave = INTERP_DONE;
 	if (b->v->insns.on)
 		b->v->insns.left++; /* it has been counted, and starts again */
 	return start ? b->code + start : bt_code_for(b, eip);

@@ -5,9 +5,8 @@
  * instruction is reached, and compares registers, segments and memory. How many the interpreter did for bt is counted too,
  * so that a light path that is never taken is seen.
  */
+#include "bt_private.h"
 #include <criterion/criterion.h>
-#include <string.h>
-#include "core/vm.h"
 
 extern const struct backend_ops bt_backend, interp_backend;
 
@@ -101,7 +100,7 @@ static uint32_t random_flags(struct pair *p)
 	return f;
 }
 
-enum form { MOV_SREG, MOV_SREG_MEM, POP_SREG, POPF, INT_N, IRET, SYSENTER, SYSEXIT, VERIFY, FORMS };
+enum form { MOV_SREG, MOV_SREG_MEM, POP_SREG, POPF, INT_N, IRET, SYSENTER, SYSEXIT, VERIFY, FAULT, IRQ, FORMS };
 
 /* One instruction of that form at CODE, then a jump to STOP. */
 static void code(struct pair *p, enum form f)
@@ -204,11 +203,47 @@ static void run_bt(struct vm *vm, unsigned steps)
 	}
 }
 
+/* FAULT and IRQ are no instructions. False: the reference does not get through. */
+static bool deliver_both(struct pair *p, enum form f)
+{
+	struct vcpu *v = &p->bt->vcpu;
+	struct bt *b = bt_of(v);
+	unsigned vector = f == FAULT ? VEC_PF : 32 + rnd(p, 224), how = f == FAULT ? DELIVER_EXC : DELIVER_HW;
+	bool light;
+
+	if (interp_deliver(&p->ref->vcpu, (uint8_t)vector, how, f == FAULT, 7) != INTERP_DONE)
+		return false;
+	bt_flags_in(b);
+	bt_mode_sync(b);
+	light = gate_deliver(b, vector, how, f == FAULT, 7);
+	if (light)
+		bt_flags_out(b);
+	else
+		cr_assert_eq(interp_deliver(v, (uint8_t)vector, how, f == FAULT, 7), INTERP_DONE);
+	p->interpreted += !light;
+	p->trials++;
+	return true;
+}
+
+/* Runs the instruction on both. False: the reference does not get to STOP, or shuts down. */
+static bool execute_both(struct pair *p)
+{
+	struct vcpu *v = &p->bt->vcpu;
+	unsigned steps = reference(p->ref);
+	uint64_t before = v->stats.cell[EV_INTERPRET][MECH_CALLOUT].count;
+
+	if (!steps)
+		return false;
+	cr_assert_eq(p->bt->ops->push(v, REGS_GPR), 0);
+	run_bt(p->bt, steps);
+	p->trials++;
+	p->interpreted += v->stats.cell[EV_INTERPRET][MECH_CALLOUT].count != before;
+	return true;
+}
+
 static void trial(struct pair *p, enum form f, unsigned cpl)
 {
 	struct vcpu *v = &p->bt->vcpu;
-	uint64_t before;
-	unsigned steps;
 
 	if (p->made++ % 8 == 0)
 		tables(p);
@@ -221,14 +256,8 @@ static void trial(struct pair *p, enum form f, unsigned cpl)
 	memcpy(p->ref->mem.host, p->bt->mem.host, 0x40000);
 	p->ref->vcpu.state = v->state;
 	interp_tlb_flush(&p->ref->vcpu.interp);
-	steps = reference(p->ref);
-	if (!steps) /* shutdown, or a gate that leads elsewhere */
+	if (!(f >= FAULT ? deliver_both(p, f) : execute_both(p)))
 		return;
-	before = v->stats.cell[EV_INTERPRET][MECH_CALLOUT].count;
-	cr_assert_eq(p->bt->ops->push(v, REGS_GPR), 0);
-	run_bt(p->bt, steps);
-	p->trials++;
-	p->interpreted += v->stats.cell[EV_INTERPRET][MECH_CALLOUT].count != before;
 	const struct cpu_state *a = &v->state, *r = &p->ref->vcpu.state;
 	for (unsigned i = 0; i < 8; i++)
 		cr_assert_eq(a->gpr[i], r->gpr[i], "form %d cpl %u trial %lu: register %u %#lx, should be %#lx", f, cpl, p->trials, i, a->gpr[i], r->gpr[i]);
@@ -269,3 +298,7 @@ Test(gate, sysenter) { run_form(SYSENTER, 3, 40); }
 Test(gate, sysexit) { run_form(SYSEXIT, 0, 100); }
 Test(gate, verify_ring0) { run_form(VERIFY, 0, 10); }
 Test(gate, verify_ring3) { run_form(VERIFY, 3, 10); }
+Test(gate, page_fault_ring0) { run_form(FAULT, 0, 40); }
+Test(gate, page_fault_ring3) { run_form(FAULT, 3, 50); }
+Test(gate, interrupt_ring0) { run_form(IRQ, 0, 70); }
+Test(gate, interrupt_ring3) { run_form(IRQ, 3, 80); }
