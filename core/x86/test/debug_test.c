@@ -103,6 +103,28 @@ Test(debug, pushes_of_an_event_hit_too)
 	rig_close(&r);
 }
 
+Test(debug, between_two_iterations_rf_is_pushed)
+{
+	struct rig r = rig_open();
+
+	CODE(&r, 0xf3, 0xaa); /* rep stosb */
+	r.s->gpr[R_EDI] = WORD;
+	r.s->gpr[R_ECX] = 8;
+	r.s->dr[0] = WORD + 4;
+	r.s->dr[1] = AT_CODE; /* and RF keeps it from firing again */
+	r.s->dr[7] = 0x400 | 1 | RW(0, WRITES, 0) | 1 << 2;
+	r.s->rflags |= FL_RF;
+	interp_step(r.v);
+	cr_assert(in_db(&r, AT_CODE, 1));
+	cr_assert(stack(&r, 2) & FL_RF);
+	cr_assert_eq(r.s->gpr[R_ECX], 3);
+	r.s->rip = AT_CODE;
+	r.s->rflags |= FL_RF;
+	interp_step(r.v);
+	cr_assert(r.s->rip == AT_CODE + 2 && r.s->gpr[R_ECX] == 0);
+	rig_close(&r);
+}
+
 Test(debug, io_needs_cr4_de)
 {
 	struct rig r = rig_open();
