@@ -24,7 +24,7 @@ static const struct kernel {
 } kernels[] = {
 	{ "intloop", false }, { "stream", false }, { "sieve", false }, { "sha256", false }, { "quicksort", false },
 	{ "fib", false }, { "chase", false }, { "hash", false }, { "matmul", false }, { "btree", false },
-	{ "bytecode", false }, { "x87", true }, { "repmovs", true },
+	{ "bytecode", false }, { "x87", true }, { "sse", true }, { "repmovs", true },
 };
 #define KERNELS (sizeof(kernels) / sizeof(kernels[0]))
 

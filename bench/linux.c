@@ -236,6 +236,7 @@ static void compute_round(struct linux_bench *b, unsigned round)
 	snprintf(program, sizeof(program), "%s/bin/ucompute", b->o->paths.images);
 	session_round(b, &b->compute, "ucompute ringlab.args=reps=11", program, "reps=11", round);
 	rows_get(&b->compute, "x87")->extra = true;
+	rows_get(&b->compute, "sse")->extra = true;
 	rows_get(&b->compute, "repmovs")->extra = true;
 }
 

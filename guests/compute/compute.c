@@ -21,6 +21,7 @@ static const struct compute_kernel kernels[] = {
 	{ "btree", NULL, btree_run, false },
 	{ "bytecode", bytecode_setup, bytecode_run, false },
 	{ "x87", x87_setup, x87_run, true },
+	{ "sse", sse_setup, sse_run, true },
 	{ "repmovs", repmovs_setup, repmovs_run, true },
 };
 

@@ -1,7 +1,7 @@
 /*
  * compute.h - the compute kernels: what a guest that only computes costs on each engine.
  *
- * Each kernel is one file, plain C, compiled once for i686 without SSE; the very same object files are linked into the
+ * Each kernel is one file, plain C, compiled once for i686 without SSE (but for sse.c); the very same object files are linked into the
  * guest images and into the native program that they are held against. Read next: compute.c (the table and the timing).
  */
 #pragma once
@@ -53,6 +53,8 @@ void bytecode_setup(void);
 uint32_t bytecode_run(void);
 void x87_setup(void);
 uint32_t x87_run(void);
+void sse_setup(void);
+uint32_t sse_run(void);
 void repmovs_setup(void);
 uint32_t repmovs_run(void);
 
