@@ -45,7 +45,8 @@ static const char *const thunk_name[TH_COUNT] = {
 	[TH_MISS] = "find the target of an indirect branch", [TH_CHAIN] = "find and chain the target", [TH_INTERP] = "interpreter",
 	[TH_INTERP_FPU] = "interpreter, FPU state saved", [TH_STI_WINDOW] = "an interrupt is waiting", [TH_IN] = "IN", [TH_OUT] = "OUT",
 	[TH_CPUID] = "CPUID", [TH_INT] = "INT", [TH_IRET] = "IRET", [TH_POPF] = "POPF", [TH_SYSENTER] = "SYSENTER",
-	[TH_SYSEXIT] = "SYSEXIT", [TH_SEG_LOAD] = "segment load", [TH_VERIFY] = "VERR or VERW", [TH_STOP] = "stop of a test",
+	[TH_SYSEXIT] = "SYSEXIT", [TH_SOFT] = "soft TLB miss", [TH_SOFT_FPU] = "soft TLB miss, FPU state saved",
+	[TH_SEG_LOAD] = "segment load", [TH_VERIFY] = "VERR or VERW", [TH_STOP] = "stop of a test",
 };
 
 /* --- keeping --- */

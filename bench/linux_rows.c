@@ -134,7 +134,7 @@ void rows_print(const struct rows *r)
 		geomean_print(r);
 	for (unsigned i = 0; i < r->n; i++)
 		any |= r->row[i].extra;
-	if (any)
+	if (any && !isnan(r->geomean_bar))
 		printf("* not in the geometric mean\n");
 	for (int c = 0; r->col[c]; c++)
 		if (r->why[c])
