@@ -37,6 +37,7 @@ AT(gs, HOT_GS);
 AT(xmm, HOT_XMM);
 AT(light_eip, HOT_LIGHT_EIP);
 AT(light_arg, HOT_LIGHT_ARG);
+AT(gs_win, HOT_GS_WIN);
 _Static_assert(offsetof(struct cpu_state, gpr) == STATE_GPR, "bt_asm.h");
 _Static_assert(offsetof(struct cpu_state, fx) % 16 == 0, "fxsave needs it");
 

@@ -28,6 +28,7 @@
 
 #define HOT_LIGHT_EIP (504 - HOT_SIZE)
 #define HOT_LIGHT_ARG (508 - HOT_SIZE)
+#define HOT_GS_WIN    (512 - HOT_SIZE)
 
 /* What a light callout may return instead of an address. */
 #define LIGHT_INTERP 0 /* nothing has changed: the interpreter does the instruction */

@@ -39,11 +39,11 @@ bt_enter:
 	sub $8, %rsp
 	mov %rdi, %r14
 	mov %rsp, HOT_HOST_RSP(%r14)
-	mov HOT_WIN(%r14), %r13
+	mov HOT_GS_WIN(%r14), %r9
 	cmpq $-1, HOT_GS(%r14)
 	je bt_resume_start
-	wrgsbase %r13
-	mov %r13, HOT_GS(%r14)
+	wrgsbase %r9
+	mov %r9, HOT_GS(%r14)
 
 	.globl bt_resume_start
 	.hidden bt_resume_start
@@ -53,7 +53,8 @@ bt_resume_start:
 	jne bt_leave_kick
 	mov HOT_STATE(%r14), %r8
 	mov HOT_WIN(%r14), %r13
-	cmp HOT_GS(%r14), %r13
+	mov HOT_GS_WIN(%r14), %r9
+	cmp HOT_GS(%r14), %r9
 	jne 5f
 6:	cmpb $0, HOT_FPU(%r14)
 	jne 2f
@@ -84,8 +85,8 @@ bt_resume_start:
 	jmp 1b
 5:	cmpq $-1, HOT_GS(%r14)
 	je 6b
-	wrgsbase %r13
-	mov %r13, HOT_GS(%r14)
+	wrgsbase %r9
+	mov %r9, HOT_GS(%r14)
 	jmp 6b
 	.globl bt_resume_end
 	.hidden bt_resume_end

@@ -48,7 +48,8 @@ bt_light_start:
 	jne bt_light_kick
 	mov HOT_STATE(%r14), %r8
 	mov HOT_WIN(%r14), %r13
-	cmp HOT_GS(%r14), %r13
+	mov HOT_GS_WIN(%r14), %r9
+	cmp HOT_GS(%r14), %r9
 	jne 7f
 8:	mov HOT_HFLAGS(%r14), %eax
 	test $DF, %eax
@@ -77,8 +78,8 @@ bt_light_start:
 	jmp 2b
 7:	cmpq $-1, HOT_GS(%r14)
 	je 8b
-	wrgsbase %r13
-	mov %r13, HOT_GS(%r14)
+	wrgsbase %r9
+	mov %r9, HOT_GS(%r14)
 	jmp 8b
 	.globl bt_light_end
 	.hidden bt_light_end

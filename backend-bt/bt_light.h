@@ -63,6 +63,8 @@ static inline void light_privilege(struct bt *b)
 	b->view = b->view->user ? b->kview : b->uview;
 	h->win = (uint64_t)(uintptr_t)b->view->win;
 	h->win_hi = h->win + WINDOW;
+	if (view_gs(b->view))
+		h->gs_win = h->win;
 	h->table = (uint64_t)(uintptr_t)b->view->table;
 	h->seg_win[0] = h->win - fs;
 	h->seg_win[1] = h->win - gs;

@@ -86,7 +86,7 @@ void operand_side(struct tr *t, unsigned addr, unsigned dst)
  */
 static bool through_gs(const struct tr *t, const ZydisDecodedOperand *op, uint8_t base, uint8_t index)
 {
-	if (t->b->hot->gs == GS_NONE || (base == H_ESP && index == H_NONE))
+	if (t->b->hot->gs == GS_NONE || !view_gs(t->b->view) || (base == H_ESP && index == H_NONE))
 		return false;
 	if (generic_fp(&t->d))
 		return true;

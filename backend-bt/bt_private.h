@@ -52,15 +52,16 @@ struct bt_hot {
 	uint8_t *fx;       /* state->fx */
 	uint32_t fpu_mem;  /* it is in fx; else x87 and MXCSR are in the CPU, and XMM too while translated code runs */
 	uint32_t gmxcsr;
-	uint64_t gs;       /* the host's GS base as we set it: win; GS_NONE where the host has no WRGSBASE */
+	uint64_t gs;       /* the host's GS base as we set it: gs_win; GS_NONE where the host has no WRGSBASE */
 	_Alignas(16) uint8_t xmm[8][16]; /* the guest's, while C code runs and fpu_mem is 0 */
 	uint64_t thunk[32];
 	struct insn_count *insns;
 	uint32_t light_eip, light_arg; /* of the light callout under way, should it have to be done the long way */
+	uint64_t gs_win;       /* what the host's GS base has to be: the window of user code, or with paging off that one */
 	uint64_t ram_win;      /* the window that has all of guest RAM: bt_soft.c */
 	uint64_t side_win[2];  /* windows: the kernel's, and that of the user view */
 	uint8_t side[256];     /* for each 16 MiB: which of the two has it, for SITE_USER */
-	uint8_t pad[360];
+	uint8_t pad[352];
 	/* within an 8-bit displacement */
 	uint32_t vif;      /* the virtual IF: 0 or FL_IF */
 	uint32_t vrest;    /* the other virtual flags, with the host's own IF subtracted: what PUSHF adds */
@@ -371,6 +372,8 @@ void view_load(struct bt *b);   /* b->view changed */
 void view_unmap_all(struct bt *b, struct view *w);
 void view_maps_bound(struct bt *b); /* before a mapping is made: drops views when there are too many */
 static inline bool view_is_kernel(const struct view *w) { return !w->user; }
+/* Whether its code may go through GS: not that of a kernel with paging, so that a system call leaves GS alone. */
+static inline bool view_gs(const struct view *w) { return w->user || w->cr3 == VIEW_FLAT; }
 
 /* bt_shadow.c */
 enum fill { FILL_OK, FILL_FAULT, FILL_MMIO, FILL_PROTECTED, FILL_USER };

@@ -217,6 +217,8 @@ void view_load(struct bt *b)
 
 	h->win = (uint64_t)(uintptr_t)b->view->win;
 	h->win_hi = h->win + WINDOW;
+	if (view_gs(b->view))
+		h->gs_win = h->win;
 	h->table = (uint64_t)(uintptr_t)b->view->table;
 	h->side_win[0] = (uint64_t)(uintptr_t)b->kview->win;
 	h->side_win[1] = (uint64_t)(uintptr_t)b->uview->win;
