@@ -110,7 +110,7 @@ static uint16_t random_selector(struct gen *g)
 {
 	static const uint16_t sels[] = { 0, 3, SEL_DATA, SEL_DATA, SEL_CODE, 0x2a, 0x28, 0x20, 0x33, SEL_LDT(LDT_FS), SEL_LDT(LDT_GS),
 		SEL_LDT(LDT_SMALL), SEL_LDT(LDT_RO), SEL_LDT(LDT_DOWN), SEL_LDT(LDT_ABSENT), SEL_LDT(LDT_XONLY), SEL_LDT(LDT_CONFORMING),
-		SEL_LDT(LDT_SEGS), 0x17, 0xff, 0xfff8, 0x0b, 0x18 };
+		SEL_LDT(LDT_ALL), 0x17, 0xff, 0xfff8, 0x0b, 0x18 };
 
 	if ((g->features & GEN_SYSTEM) && rng_chance(g->r, 20))
 		return system_selector(g->r);
