@@ -254,10 +254,10 @@ static void bars_print(const struct compute *c)
 		for (size_t k = 0; k < KERNELS; k++)
 			if (!kernels[k].extra && col->k[k].ratio.n)
 				worst = fmax(worst, series_quantile(&col->k[k].ratio, 0.5));
-		snprintf(what, sizeof(what), "%s: geometric mean at most %s", col->e->name, pv ? "1.00 (two digits)" : "1.20");
-		bar_print(what, pv ? round(v.mid * 100) / 100 : v.mid, pv ? 1.00 : 1.20, false);
-		snprintf(what, sizeof(what), "%s: %s", col->e->name, pv ? "95 % interval below 1.03" : "no kernel above 1.8");
-		bar_print(what, pv ? v.high : worst, pv ? 1.03 : 1.8, pv);
+		snprintf(what, sizeof(what), "%s: geometric mean at most %s", col->e->name, pv ? "1.00 (two digits)" : "1.10");
+		bar_print(what, pv ? round(v.mid * 100) / 100 : v.mid, pv ? 1.00 : 1.10, false);
+		snprintf(what, sizeof(what), "%s: %s", col->e->name, pv ? "95 % interval below 1.03" : "no kernel above 1.4");
+		bar_print(what, pv ? v.high : worst, pv ? 1.03 : 1.4, pv);
 	}
 }
 
