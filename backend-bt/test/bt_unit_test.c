@@ -5,8 +5,10 @@
  * creep out of its window, self-modified code, kicks at every possible moment, and a code cache that is far too small.
  */
 #include "bt_test.h"
+#include "bt_private.h"
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <string.h>
 #include <time.h>
 
@@ -279,5 +281,78 @@ Test(bt, listing_shows_both_sides)
 	cr_expect(strstr(text, "calll") || strstr(text, "call"), "%s", text);
 	cr_expect(strstr(text, "(%rsp)"), "%s", text);
 	free(text);
+	vm_destroy(vm);
+}
+
+/* mov eax,[esi]; add [edi],eax; mov [edi+4],ah; cmp dword [esi],5; setz bl; lock xadd [edi],ecx; movzx edx,word [esi+2] */
+static const uint8_t soft_code[] = { 0x8b, 0x06, 0x01, 0x07, 0x88, 0x67, 0x04, 0x83, 0x3e, 0x05, 0x0f, 0x94, 0xc3, 0xf0, 0x0f, 0xc1, 0x0f,
+	0x0f, 0xb7, 0x56, 0x02 };
+static const uint8_t soft_at[] = { 0, 2, 4, 7, 13, 17 };
+
+static struct vm *soft_machine(uint32_t esi, uint32_t edi)
+{
+	struct vm *vm = machine(soft_code, sizeof(soft_code), (struct bt_tuning){ 0 });
+	struct cpu_state *s = &vm->vcpu.state;
+
+	s->gpr[R_ESI] = esi;
+	s->gpr[R_EDI] = edi;
+	s->gpr[R_ECX] = 7;
+	for (unsigned i = 0; i < sizeof(soft_at); i++)
+		site_mark(bt_of(&vm->vcpu), CODE + soft_at[i], SITE_SOFT);
+	return vm;
+}
+
+/* Within a page, and across two. */
+Test(bt, soft_sites_do_what_the_instruction_says)
+{
+	for (uint32_t off = 0; off < 8192; off += 4093) {
+		uint32_t esi = 0x200000 + off, edi = 0x3ff000 - off;
+		struct vm *vm = soft_machine(esi, edi);
+		struct cpu_state *s = &vm->vcpu.state;
+		struct bt *b = bt_of(&vm->vcpu);
+
+		*(uint32_t *)(vm->mem.host + esi) = 0x01020305;
+		*(uint32_t *)(vm->mem.host + edi) = 1;
+		run_to(vm, CODE + sizeof(soft_code));
+		cr_expect_eq(s->gpr[R_EAX], 0x01020305);
+		cr_expect_eq(*(uint32_t *)(vm->mem.host + edi), 0x0102030du);
+		cr_expect_eq(vm->mem.host[edi + 4], 3);
+		cr_expect_eq(s->gpr[R_EBX] & 0xff, 0);
+		cr_expect_eq(s->gpr[R_ECX], 0x01020306);
+		cr_expect_eq(s->gpr[R_EDX], 0x0102);
+		cr_expect_eq(traps(vm), 0, "%lu traps", (unsigned long)traps(vm));
+		if (b->ram_region && !off)
+			cr_expect_eq(b->stat[BS_SOFT_FILLS], 2);
+		if (off == 4093) /* the operand at esi crosses a page: no entry may serve it */
+			cr_expect_gt(vm->vcpu.stats.cell[EV_INTERPRET][MECH_CALLOUT].count, 1);
+		vm_destroy(vm);
+	}
+}
+
+/* Whatever stands in an entry, the access stays in the window of guest RAM or its guards: the bound is in the code. */
+Test(bt, soft_tlb_entries_cannot_lead_out_of_guest_ram)
+{
+	struct vm *vm = soft_machine(0x200000, 0x201000);
+	struct bt *b = bt_of(&vm->vcpu);
+	struct cpu_state *s = &vm->vcpu.state;
+	struct soft_entry *e = (struct soft_entry *)(b->code + SOFT_OFFSET);
+	uint8_t *outside = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint32_t bad[] = { 0, 0x7ffff000, 0x80000000u, 0xfffff000u, (uint32_t)(uintptr_t)outside, (uint32_t)(uintptr_t)b->hot, 12345 };
+
+	if (!b->ram_region)
+		cr_skip_test("the host has no BMI2: soft sites are the interpreter's");
+	run_to(vm, CODE + sizeof(soft_code));
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+		for (unsigned k = 0; k < 4 * SOFT_ENTRIES; k++)
+			e[k] = (struct soft_entry){ 0u - (0x200u + (k % SOFT_ENTRIES)), bad[i] };
+		s->rip = CODE;
+		s->gpr[R_ESI] = 0x200000;
+		s->gpr[R_EDI] = 0x201000;
+		b->soft_used = true;
+		run_to(vm, CODE + sizeof(soft_code));
+	}
+	for (unsigned i = 0; i < 1 << 20; i++)
+		cr_assert_eq(outside[i], 0);
+	munmap(outside, 1 << 20);
 	vm_destroy(vm);
 }
