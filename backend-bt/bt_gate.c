@@ -125,7 +125,8 @@ static bool deliver(struct bt *b, const struct event *v)
 	frame[n++] = flags | (v->how == DELIVER_EXC ? FL_RF : 0);
 	frame[n++] = (uint32_t)s->gpr[R_ESP];
 	frame[n] = s->seg[S_SS].sel;
-	memcpy(stack, frame, bytes);
+	for (unsigned i = 0; i < bytes / 4; i++) /* in words: a call of memcpy would use the guest's XMM registers */
+		memcpy(stack + 4 * i, &frame[i], 4);
 	s->gpr[R_ESP] = e.esp - bytes;
 	light_set_flags(b, flags & ~(FL_NT | FL_RF | (e.interrupt ? FL_IF : 0)));
 	enter(b, &e.cs, &e.ss);

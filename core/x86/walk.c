@@ -26,13 +26,19 @@
 /* Below MEM_MAX a table entry is in RAM; anywhere else the bus answers with ones. */
 static uint64_t entry_read(const struct mem *m, gpa_t gpa, unsigned size)
 {
-	uint64_t e = 0;
 	const void *p = mem_ptr(m, gpa, size);
+	uint64_t e8;
+	uint32_t e4;
 
 	if (!p)
 		return size == 4 ? 0xffffffffu : ~0ull;
-	memcpy(&e, p, size);
-	return e;
+	/* Constant sizes: a call of memcpy would use XMM registers, which may be the guest's (backend-bt/bt_light.S). */
+	if (size == 4) {
+		memcpy(&e4, p, 4);
+		return e4;
+	}
+	memcpy(&e8, p, 8);
+	return e8;
 }
 
 static void entry_set(const struct mem *m, struct walk *w, unsigned level, uint64_t bits)
@@ -122,7 +128,9 @@ uint32_t walk_page(const struct cpu_state *s, const struct mem *m, gva_t gva, un
 	unsigned level, top = pae ? 3 : 2;
 	uint64_t table = pae ? s->cr3 & 0xffffffe0u : s->cr3 & 0xfffff000u, e = 0;
 
-	memset(w, 0, sizeof(*w));
+	w->gpa = w->entry[0] = w->entry[1] = w->entry[2] = GPA(0);
+	w->page_size = w->levels = w->entry_size = w->written = 0;
+	w->writable = w->user = w->exec = w->dirty = w->global = false;
 	if (!(s->cr0 & CR0_PG)) {
 		walk_identity(gva, w);
 		return 0;

@@ -1,8 +1,8 @@
 /*
- * linux_test.c - Debian's i386 kernels in lock step, and on the interpreter alone; needs what scripts/linux-guest fetched.
+ * linux_test.c - Debian's i386 kernels in lock step; needs what scripts/linux-guest fetched.
  *
  * LOCKSTEP_LINUX_INSNS: how much of the boot (default 20M). RINGLAB_LONG=1 adds what takes many minutes: the whole boot to
- * user space in lock step, and the interpreter's own.
+ * user space. The interpreter's own boot is guests/linux/test/boot_interp_test.c.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -74,17 +74,4 @@ Test(linux_guest, whole_boot_of_the_686_pae_kernel, .timeout = 7200)
 {
 	long_only();
 	lockstep("686-pae", NULL);
-}
-
-Test(linux_guest, the_interpreter_boots_the_686_kernel_to_init, .timeout = 7200)
-{
-	static char out[32768];
-	const char *options[] = { "run", "--backend", "interp", "--mem", "256M", "--timeout", "7000", "--kernel", kernel, "--initrd", initrd,
-		"--append", APPEND, NULL };
-	int status;
-
-	long_only();
-	find_linux("686");
-	status = lock_command(options, out, sizeof(out));
-	cr_assert(!status && strstr(out, "ringlab: init"), "status %d:\n%s", status, out);
 }
