@@ -281,7 +281,7 @@ static int bt_inject(struct vcpu *v, uint8_t vector)
 	uint64_t t0 = stat_begin(&v->stats, EV_IRQ_DELIVERED, MECH_CALLOUT);
 
 	bt_flags_in(b);
-	if (gate_deliver(b, vector, DELIVER_HW, false, 0))
+	if (!interp_debug_needed(v) && gate_deliver(b, vector, DELIVER_HW, false, 0))
 		bt_flags_out(b);
 	else if (interp_deliver(v, vector, DELIVER_HW, false, 0) == INTERP_SHUTDOWN)
 		vm_stop(v->vm, END_CRASH, 0, "triple fault while an external interrupt, vector %u, was delivered", vector);
