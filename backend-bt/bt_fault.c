@@ -17,7 +17,16 @@ static const int fault_signals[5] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP }
 /* Which vCPU this thread runs: a signal carries no pointer to it. Set while bt's run is on the stack. */
 static _Thread_local struct bt *fault_current;
 
-void fault_bind(struct bt *b) { fault_current = b; }
+/*
+ * No signal handler may run on the guest's stack, which is in rsp: this thread gets the alternate stack of the VM that it
+ * runs now. (A program around us needs SA_ONSTACK for its own handlers, too.)
+ */
+void fault_bind(struct bt *b)
+{
+	if (fault_current != b)
+		sigaltstack(&(stack_t){ .ss_sp = b->altstack, .ss_size = ALTSTACK }, NULL);
+	fault_current = b;
+}
 
 static void pass_on(struct bt *b, int sig)
 {

@@ -7,6 +7,7 @@
 #include "bt_test.h"
 #include "bt_private.h"
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <string.h>
@@ -265,6 +266,33 @@ Test(bt, kicks_leave_at_instruction_boundaries)
 	timer_delete(timer);
 	cr_expect_gt(places, 3, "kicks hit %u instructions only", places);
 	vm_destroy(vm);
+}
+
+/* Signals must not be delivered on the guest's stack: a machine runs after one made later has died, and on another thread. */
+static void *run_elsewhere(void *vm)
+{
+	run_to(vm, RETURN_STOP);
+	return NULL;
+}
+
+Test(bt, faults_are_taken_on_the_alternate_stack_of_whoever_runs)
+{
+	struct vm *a = machine(return_code, sizeof(return_code), (struct bt_tuning){ 0 });
+	struct vm *b = machine(return_code, sizeof(return_code), (struct bt_tuning){ 0 });
+	uint8_t *below = a->mem.host + 0x300000 - 60 * PAGE_SIZE; /* of what the guest uses of its stack */
+	pthread_t t;
+
+	a->vcpu.state.gpr[R_ESP] = b->vcpu.state.gpr[R_ESP] = 0x300000;
+	a->vcpu.state.gpr[R_EDX] = 0;
+	memset(below, 0x5a, PAGE_SIZE);
+	run_to(b, RETURN_STOP);
+	vm_destroy(b);
+	cr_assert_eq(pthread_create(&t, NULL, run_elsewhere, a), 0);
+	pthread_join(t, NULL);
+	cr_expect_eq(a->vcpu.state.gpr[R_EDX], 300);
+	for (unsigned k = 0; k < PAGE_SIZE; k++)
+		cr_assert_eq(below[k], 0x5a, "written to below the stack, at %u", k);
+	vm_destroy(a);
 }
 
 Test(bt, listing_shows_both_sides)
