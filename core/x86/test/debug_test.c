@@ -61,12 +61,14 @@ Test(debug, hits_of_a_faulting_instruction_are_dropped)
 {
 	struct rig r = rig_open();
 
-	CODE(&r, 0xff, 0x33); /* push [ebx]: the read hits, the push faults */
-	r.s->gpr[R_EBX] = WORD;
+	CODE(&r, 0xa5); /* movsd: the read hits, the write faults */
+	r.s->gpr[R_ESI] = WORD;
+	r.s->gpr[R_EDI] = 0x2000;
 	r.s->dr[0] = WORD;
 	r.s->dr[7] = 0x400 | 1 | RW(0, ACCESSES, FOUR);
-	r.s->seg[S_SS].limit = 0xfff;
+	r.s->seg[S_ES].limit = 0xfff;
 	interp_step(r.v);
+	cr_assert_eq(r.s->rip, AT_HANDLER(VEC_GP));
 	interp_step(r.v);
 	cr_assert_neq(r.s->rip, AT_HANDLER(VEC_DB));
 	rig_close(&r);
@@ -189,5 +191,77 @@ Test(debug, task_switch_clears_local_enables_and_obeys_t)
 		interp_step(r.v);
 	cr_assert(in_db(&r, AT_CODE + 0x100, 0x8000), "rip %#llx dr6 %#llx", (unsigned long long)r.s->rip, (unsigned long long)r.s->dr[6]);
 	cr_assert_eq(r.s->dr[7], 0x408, "%#llx", (unsigned long long)r.s->dr[7]);
+	rig_close(&r);
+}
+
+/* --- the trap flag --- */
+
+Test(debug, popf_that_sets_tf_traps_after_the_next_instruction)
+{
+	struct rig r = rig_open();
+
+	CODE(&r, 0x9d, 0x90); /* popf; nop */
+	rig_put32(&r, (uint32_t)r.s->gpr[R_ESP], FL_TF | 2);
+	interp_step(r.v);
+	cr_assert_eq(r.s->rip, AT_CODE + 1);
+	interp_step(r.v);
+	cr_assert(in_db(&r, AT_CODE + 2, 0x4000));
+	rig_close(&r);
+}
+
+Test(debug, popf_that_clears_tf_still_traps)
+{
+	struct rig r = rig_open();
+
+	CODE(&r, 0x9d, 0x90);
+	rig_put32(&r, (uint32_t)r.s->gpr[R_ESP], 2);
+	r.s->rflags |= FL_TF;
+	interp_step(r.v);
+	cr_assert(in_db(&r, AT_CODE + 1, 0x4000));
+	cr_assert_not(stack(&r, 2) & FL_TF);
+	rig_close(&r);
+}
+
+Test(debug, iret_that_sets_tf_traps_after_the_next_instruction)
+{
+	struct rig r = rig_open();
+	uint32_t sp = (uint32_t)r.s->gpr[R_ESP];
+
+	CODE(&r, 0xcf, 0x90, 0x40); /* iret; nop; inc eax */
+	rig_put32(&r, sp, AT_CODE + 2);
+	rig_put32(&r, sp + 4, RIG_CODE0);
+	rig_put32(&r, sp + 8, FL_TF | FL_RF | 2);
+	r.s->dr[0] = AT_CODE + 2;
+	r.s->dr[7] = 0x401; /* the RF that IRET loads holds for that one instruction */
+	interp_step(r.v);
+	cr_assert_eq(r.s->rip, AT_CODE + 2);
+	interp_step(r.v);
+	cr_assert(in_db(&r, AT_CODE + 3, 0x4000));
+	rig_close(&r);
+}
+
+Test(debug, software_interrupts_do_not_trap)
+{
+	struct rig r = rig_open();
+
+	CODE(&r, 0xcd, 0x30);
+	rig_gate(&r, 0x30, RIG_CODE0, AT_HANDLER(0x30), 0xf, 3, true);
+	r.s->rflags |= FL_TF;
+	interp_step(r.v);
+	cr_assert_eq(r.s->rip, AT_HANDLER(0x30));
+	cr_assert(stack(&r, 2) & FL_TF);
+	cr_assert_not(r.s->rflags & FL_TF);
+	rig_close(&r);
+}
+
+Test(debug, a_fault_comes_without_the_step)
+{
+	struct rig r = rig_open();
+
+	CODE(&r, 0x0f, 0x0b);
+	r.s->rflags |= FL_TF;
+	interp_step(r.v);
+	cr_assert_eq(r.s->rip, AT_HANDLER(VEC_UD));
+	cr_assert_not(r.s->dr[6] & 0x4000);
 	rig_close(&r);
 }
