@@ -43,6 +43,12 @@ static bool rows_have(const char *symbol, const char *kind)
 
 Test(see, linux_from_its_own_symbols, .timeout = 240)
 {
+#if defined(RINGLAB_HOSTILE) || defined(__SANITIZE_ADDRESS__)
+	if (!getenv("RINGLAB_LINUX_ALL")) {
+		fprintf(stderr, "see-linux: skipped: Linux boots too slowly in this preset; RINGLAB_LINUX_ALL=1 runs it all the same\n");
+		cr_skip_test("Linux boots too slowly in this preset");
+	}
+#endif
 	char map[] = "/tmp/ringlab-map-XXXXXX", args[500];
 	int fd = mkstemp(map), status;
 
