@@ -99,6 +99,22 @@ EACH_ENGINE(gdb, breakpoints_are_invisible)
 	remote_end(&r, 10);
 }
 
+/* A breakpoint where code has run already, and so has been translated; and one that is gone from there. */
+EACH_ENGINE(gdb, break_in_code_that_has_run)
+{
+	uint32_t printf = remote_symbol("hello", "hal_printf"), putc = remote_symbol("hello", "hal_putc");
+	struct remote r;
+
+	need(e);
+	attach(&r, e, "hello", NULL);
+	run_to(&r, printf);
+	run_to(&r, putc);
+	run_to(&r, printf); /* runs through putc without stopping */
+	run_to(&r, putc);
+	cr_assert_str_eq(remote_ask(&r, "c"), "W00");
+	remote_end(&r, 10);
+}
+
 /* A watchpoint on what a function's first PUSH or CALL writes; the access is done when it is reported. */
 EACH_ENGINE(gdb, watchpoints)
 {
