@@ -105,6 +105,7 @@ void cache_flush(struct bt *b)
 		madvise(w->table_used, LIN_PAGES / 8, MADV_DONTNEED);
 		w->table_pages = 0;
 	}
+	b->table_pages = 0;
 	for (uint32_t u = 0; u < b->units; u++)
 		for (uint32_t i = unit_blocks(b, u); i < b->unit[u].blocks; i++)
 			for (int p = 0; p < 2; p++)

@@ -164,7 +164,9 @@ struct view {
 #define SH_TAIL 16u    /* user: an instruction that begins on the page before ends here */
 #define SH_FLAGS (SH_MAPPED | SH_WRITE | SH_CODE | SH_GLOBAL | SH_TAIL)
 #define SH_SHIFT 8
-#define TABLE_PAGES_KEPT 1024 /* linear pages of a user view's flat table that stay resident: 16 KiB each */
+/* Linear pages whose part of a user view's flat table stays resident, 16 KiB each: of one view when it is emptied; of all. */
+#define TABLE_PAGES_KEPT 256
+#define TABLE_PAGES_MAX 3072
 
 /* For each physical page of RAM. */
 struct page_info {
@@ -297,6 +299,7 @@ struct bt {
 	uint64_t mixed[4];   /* bit for each 16 MiB that hold user and kernel pages: bt_hot.side stays 0 there */
 	uint32_t maps;       /* host mappings: an upper bound */
 	uint32_t translations;
+	uint32_t table_pages; /* of all views */
 	uint32_t traces;     /* begun so far */
 	uint64_t stat[BS_COUNT];
 
@@ -399,7 +402,7 @@ bool share_install(struct bt *b, uint32_t eip);  /* user mode: existing blocks f
 void share_added(struct bt *b, uint32_t block);  /* a new user block, for all views that have its page installed */
 void share_remove(struct bt *b, const struct block *k);
 void share_clear(struct bt *b, struct view *w, uint32_t linpage, uint32_t flags); /* an entry with SH_CODE or SH_TAIL goes */
-void share_touch(struct view *w, uint32_t linpage); /* its flat table is written there */
+void share_touch(struct bt *b, struct view *w, uint32_t linpage); /* its flat table is written there */
 void share_forget(struct bt *b, struct view *w);  /* the view's whole flat table */
 
 /* bt_gate.c */

@@ -17,7 +17,7 @@ static bool straddles(const struct block *k)
 	return (k->start ^ (k->start + k->len - 1)) >> PAGE_SHIFT;
 }
 
-void share_touch(struct view *w, uint32_t linpage)
+void share_touch(struct bt *b, struct view *w, uint32_t linpage)
 {
 	uint64_t bit = 1ull << (linpage % 64);
 
@@ -25,6 +25,7 @@ void share_touch(struct view *w, uint32_t linpage)
 		return;
 	w->table_used[linpage / 64] |= bit;
 	w->table_pages++;
+	b->table_pages++;
 }
 
 static void install_block(struct bt *b, struct view *w, const struct block *k)
@@ -44,7 +45,7 @@ static void install_page(struct bt *b, struct view *w, uint32_t lp, uint32_t pfn
 		if (k->user && k->start >> PAGE_SHIFT == lp && !straddles(k))
 			install_block(b, w, k);
 	}
-	share_touch(w, lp);
+	share_touch(b, w, lp);
 	b->stat[BS_INSTALLS]++;
 }
 
@@ -146,9 +147,10 @@ void share_clear(struct bt *b, struct view *w, uint32_t linpage, uint32_t flags)
 
 void share_forget(struct bt *b, struct view *w)
 {
-	if (w->table_pages > TABLE_PAGES_KEPT) {
+	if (w->table_pages > TABLE_PAGES_KEPT || b->table_pages > TABLE_PAGES_MAX) {
 		madvise(w->table, TABLE_BYTES, MADV_DONTNEED);
 		madvise(w->table_used, LIN_PAGES / 8, MADV_DONTNEED);
+		b->table_pages -= w->table_pages;
 		w->table_pages = 0;
 		return;
 	}

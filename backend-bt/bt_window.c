@@ -224,6 +224,25 @@ void view_load(struct bt *b)
 	h->side_win[1] = (uint64_t)(uintptr_t)b->uview->win;
 }
 
+/* Flat tables take memory: the least recently used views go while there is too much of it. */
+static void tables_bound(struct bt *b)
+{
+	while (b->table_pages > TABLE_PAGES_MAX) {
+		struct view *old = NULL;
+
+		for (unsigned i = 0; i < BT_VIEWS; i++) {
+			struct view *w = &b->views[i];
+
+			if (w->user && w->table_pages && w != b->uview && w != b->kview && (!old || w->last_use < old->last_use))
+				old = w;
+		}
+		if (!old)
+			return;
+		view_drop(b, old);
+		old->used = false;
+	}
+}
+
 static void space_switch(struct bt *b, uint64_t cr3)
 {
 	struct view *old = b->uview, *w;
@@ -236,6 +255,7 @@ static void space_switch(struct bt *b, uint64_t cr3)
 	b->flush_pending = true;
 	if (!b->uview || cr3 == VIEW_FLAT)
 		return;
+	tables_bound(b);
 	w = b->uview->kernel;
 	if (!w || !w->used || w->cr3 != VIEW_KERNEL)
 		w = b->uview->kernel = kernel_fit(b);
