@@ -136,6 +136,8 @@ void bt_mode_sync(struct bt *b)
 	view_sync(b);
 	if (b->view)
 		sync_segments(b);
+	if (b->prefill.w && (uint32_t)s->rip == b->prefill.eip)
+		fault_prefill(b);
 }
 
 void *bt_code_for(struct bt *b, uint32_t eip)

@@ -192,6 +192,28 @@ static void filled(struct bt *b, const struct view *w, uint32_t eip, uint32_t li
 		site_fault(b, eip, d->n && age <= DROP_LATELY ? SITE_GUEST : linpage);
 }
 
+/* The guest's own page fault. Its kernel will most often map the page and return: then the page is mapped here at once. */
+static enum interp_result guest_fault(struct bt *b, struct view *w, uint32_t lin, bool write)
+{
+	struct prefill p = { w, (uint32_t)b->v->state.rip, lin, write, b->view->user };
+	enum interp_result r = by_interpreter(b, EV_COUNT);
+
+	if (!b->v->insns.on && (uint32_t)b->v->state.rip != p.eip && (uint32_t)b->v->state.cr2 == lin)
+		b->prefill = p;
+	return r;
+}
+
+void fault_prefill(struct bt *b)
+{
+	struct prefill p = b->prefill;
+	uint32_t error;
+
+	b->prefill.w = NULL;
+	if (b->view && b->view->user == p.user && (p.w == b->view || p.w == b->uview) &&
+	    shadow_fill(b, p.w, p.lin, p.write, false, &error) == FILL_OK)
+		b->stat[BS_PREFILLS]++;
+}
+
 static enum interp_result memory_fault(struct bt *b)
 {
 	struct vcpu *v = b->v;
@@ -228,7 +250,7 @@ static enum interp_result memory_fault(struct bt *b)
 			return INTERP_DONE;
 		}
 		site_fault(b, eip, SITE_GUEST);
-		return by_interpreter(b, EV_COUNT);
+		return guest_fault(b, w, (uint32_t)addr, write);
 	case FILL_MMIO:
 	case FILL_PROTECTED:
 	default:

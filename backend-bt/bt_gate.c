@@ -194,6 +194,8 @@ static bool iret(struct bt *b, bool *outer)
 	*outer = SEG_DPL(&cs) == 3;
 	if (!*outer && SEG_DPL(&cs) != 0)
 		return false;
+	if (b->prefill.w && get32(p) == b->prefill.eip)
+		return false; /* the long way, which ends in bt_mode_sync */
 	if (*outer) {
 		if (!(p = light_peek(b, esp, 20, ACCESS_R)) || !flat_stack(b, (uint16_t)get32(p + 16), &ss) || SEG_DPL(&ss) != 3 ||
 		    (ss.sel & 3) != 3 || !data_segments_stay(s))

@@ -321,6 +321,11 @@ struct bt {
 
 	enum interp_result leave; /* why a callout left: an interpreter's result */
 	struct bt_fault fault;
+	struct prefill {        /* a page fault was delivered to the guest for an access that would be filled in view w */
+		struct view *w; /* NULL: none */
+		uint32_t eip, lin;
+		bool write, user;
+	} prefill;
 	struct light_event light;
 	struct seg_entry segs[SEG_CACHE];
 	uint32_t stop_eip;      /* tests: leave before this instruction */
@@ -465,6 +470,7 @@ void fault_bind(struct bt *b); /* this thread runs b from now on */
 int fault_install(struct bt *b);
 void fault_remove(struct bt *b);
 enum interp_result fault_handle(struct bt *b);
+void fault_prefill(struct bt *b); /* the guest returned to where its page fault was: the page, before it is asked for again */
 void fault_capture(struct bt *b, ucontext_t *uc, const struct block *k, const struct imap *im);
 
 /* bt_async.c */
