@@ -148,6 +148,15 @@ static bool wrapped(uint32_t cr2)
 	return !cr2 || it_ldt[LDT_FS].base - cr2 <= 16 || it_ldt[LDT_GS].base - cr2 <= 16;
 }
 
+/* The entries differ in accessed bits only. */
+static bool only_accessed(const struct iresult *a, const struct iresult *b)
+{
+	for (unsigned i = 0; i < IT_PAGES; i++)
+		if ((a->pte[i] ^ b->pte[i]) & ~0x20u)
+			return false;
+	return true;
+}
+
 const char *compare_open(const struct itest *t, const struct iresult *a, const struct iresult *b, unsigned diff)
 {
 	bool wild = a->eip - t->eip > IT_CODE_MAX;
@@ -165,6 +174,8 @@ const char *compare_open(const struct itest *t, const struct iresult *a, const s
 		return "the upper half of a pushed selector: zero (AMD) or what was there (Intel), SDM vol. 2, PUSH";
 	if (a->eip != b->eip)
 		return NULL;
+	if (diff == DIFF_PTE && (a->vector == VEC_GP || a->vector == VEC_SS) && only_accessed(a, b))
+		return "the first page of an access that wraps around at 4 GiB: accessed or not, SDM vol. 3, 4.8";
 	if ((a->vector == VEC_GP || a->vector == VEC_SS) && !a->error && b->vector == VEC_PF && wrapped(b->cr2))
 		return "an access across 4 GiB: #GP or wrapped, SDM vol. 3, 5.3";
 	if ((a->vector ^ b->vector) == (VEC_GP ^ VEC_SS) && !a->error && !b->error)

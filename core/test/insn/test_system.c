@@ -9,7 +9,8 @@
 
 static void level(const char *what, unsigned features, uint64_t seed)
 {
-	struct it_rng rng = { .s = engines_env("ITEST_SEED", seed) };
+	uint64_t start = engines_env("ITEST_SEED", seed);
+	struct it_rng rng = { .s = start };
 	struct it_exec oracle, engine;
 	const struct it_report *p;
 	struct it_runner *r;
@@ -20,7 +21,7 @@ static void level(const char *what, unsigned features, uint64_t seed)
 	cr_assert(r, "%s", why);
 	p = runner_report(r);
 	engines_random(r, &rng, engines_env("ITEST_COUNT", 100000), GEN_ALL | GEN_SYSTEM | features);
-	fprintf(stderr, "%s: seed %lu: %lu tests, %lu instructions, %lu compared, %lu page faults, %lu differ\n", what, seed, p->tests, p->insns,
+	fprintf(stderr, "%s: seed %lu: %lu tests, %lu instructions, %lu compared, %lu page faults, %lu differ\n", what, start, p->tests, p->insns,
 		p->compared, p->by_vector[14], p->failed);
 	cr_expect_eq(p->failed, 0);
 	cr_expect_gt(p->by_vector[14] * 20, p->tests, "too few page faults");
