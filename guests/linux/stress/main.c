@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LIMIT_S 60
+#define LIMIT_S 180
 
 static const struct {
 	const char *name;

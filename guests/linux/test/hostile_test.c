@@ -18,7 +18,7 @@ Test(debian, hostile_process)
 	machine_need();
 	snprintf(append, sizeof(append), "quiet ringlab.session=hostile ringlab.args=%d:%d", seconds, seconds);
 	machine_start(&m, "linux-i386-pae", append);
-	cr_assert(machine_expect(&m, "ringlab: init", 120), "the kernel did not start init");
+	cr_assert(machine_expect(&m, "ringlab: init", 180), "the kernel did not start init");
 	bool ended = machine_expect(&m, "session hostile ends with status", seconds + 60);
 	int status = machine_end(&m, 10);
 	cr_assert(ended, "the session did not end in time (status %d)", status);

@@ -11,8 +11,8 @@ static inline void session_check(const char *guest)
 
 	machine_need();
 	machine_start(&m, guest, "quiet ringlab.session=check");
-	cr_assert(machine_expect(&m, "ringlab: init", 120), "the kernel did not start init");
-	bool ended = machine_expect(&m, "session check ends with status", 160);
+	cr_assert(machine_expect(&m, "ringlab: init", 180), "the kernel did not start init");
+	bool ended = machine_expect(&m, "session check ends with status", 360);
 	status = machine_end(&m, 10);
 	cr_assert(ended, "the session did not end in time (status %d)", status);
 	cr_assert_eq(status, 0, "the session ended with status %d:\n%s", status, m.seen);
