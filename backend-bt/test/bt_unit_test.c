@@ -327,6 +327,8 @@ static const uint8_t soft_code[] = { 0x8b, 0x06, 0x01, 0x07, 0x88, 0x67, 0x04, 0
 	0x0f, 0xb7, 0x56, 0x02 };
 static const uint8_t soft_at[] = { 0, 2, 4, 7, 13, 17 };
 
+typedef uint32_t word_anywhere __attribute__((aligned(1)));
+
 static struct vm *soft_machine(uint32_t esi, uint32_t edi)
 {
 	struct vm *vm = machine(soft_code, sizeof(soft_code), (struct bt_tuning){ 0 });
@@ -349,11 +351,11 @@ Test(bt, soft_sites_do_what_the_instruction_says)
 		struct cpu_state *s = &vm->vcpu.state;
 		struct bt *b = bt_of(&vm->vcpu);
 
-		*(uint32_t *)(vm->mem.host + esi) = 0x01020305;
-		*(uint32_t *)(vm->mem.host + edi) = 1;
+		*(word_anywhere *)(vm->mem.host + esi) = 0x01020305;
+		*(word_anywhere *)(vm->mem.host + edi) = 1;
 		run_to(vm, CODE + sizeof(soft_code));
 		cr_expect_eq(s->gpr[R_EAX], 0x01020305);
-		cr_expect_eq(*(uint32_t *)(vm->mem.host + edi), 0x0102030du);
+		cr_expect_eq(*(word_anywhere *)(vm->mem.host + edi), 0x0102030du);
 		cr_expect_eq(vm->mem.host[edi + 4], 3);
 		cr_expect_eq(s->gpr[R_EBX] & 0xff, 0);
 		cr_expect_eq(s->gpr[R_ECX], 0x01020306);
