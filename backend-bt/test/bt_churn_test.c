@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "../../core/test/linux_images.h"
 
 #define SAMPLES 1000000
 #define ANON_MAX_KB (192u << 10)
@@ -21,25 +22,7 @@ struct sample {
 	unsigned long anon_kb, pte_kb, maps;
 };
 
-static char kernel[600], initrd[600];
 static struct sample sample[SAMPLES];
-
-static void find_linux(const char *flavour)
-{
-	const char *own = getenv("RINGLAB_LINUX"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	char dir[500];
-
-	if (own && *own)
-		snprintf(dir, sizeof(dir), "%s", own);
-	else if (cache && *cache)
-		snprintf(dir, sizeof(dir), "%s/ringlab/linux", cache);
-	else
-		snprintf(dir, sizeof(dir), "%s/.cache/ringlab/linux", home ? home : "");
-	snprintf(kernel, sizeof(kernel), "%s/vmlinuz-%s", dir, flavour);
-	snprintf(initrd, sizeof(initrd), "%s/initrd", dir);
-	if (access(kernel, R_OK) || access(initrd, R_OK))
-		cr_skip_test("no kernel or RAM disk in %s: run scripts/linux-guest first", dir);
-}
 
 /* What a process holds, into *s in addition. */
 static void measure_one(pid_t pid, struct sample *s)

@@ -12,28 +12,12 @@
 #include <unistd.h>
 #include "remote.h"
 #include "spawn.h"
+#include "../linux_images.h"
 
 #define APPEND "console=ttyS0 quiet acpi=off pci=off noapic nolapic nokaslr panic=-1 ringlab.session=true"
 #define KERNEL_START 0x1000000u
 
-static char kernel[600], initrd[600], info[20000];
-
-static void find_linux(const char *flavour)
-{
-	const char *own = getenv("RINGLAB_LINUX"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	char dir[500];
-
-	if (own && *own)
-		snprintf(dir, sizeof(dir), "%s", own);
-	else if (cache && *cache)
-		snprintf(dir, sizeof(dir), "%s/ringlab/linux", cache);
-	else
-		snprintf(dir, sizeof(dir), "%s/.cache/ringlab/linux", home ? home : "");
-	snprintf(kernel, sizeof(kernel), "%s/vmlinuz-%s", dir, flavour);
-	snprintf(initrd, sizeof(initrd), "%s/initrd", dir);
-	if (access(kernel, R_OK) || access(initrd, R_OK))
-		cr_skip_test("no kernel or RAM disk in %s: run scripts/linux-guest first", dir);
-}
+static char info[20000];
 
 /* `monitor info`, as text. */
 static void monitor_info(struct remote *r)

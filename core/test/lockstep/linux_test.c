@@ -10,28 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 #include "guests.h"
+#include "../linux_images.h"
 
 #define APPEND "console=ttyS0 acpi=off pci=off noapic nolapic mitigations=off panic=-1 ringlab.session=true"
-
-static char kernel[600], initrd[600];
-
-/* Where scripts/linux-guest keeps them. */
-static void find_linux(const char *flavour)
-{
-	const char *own = getenv("RINGLAB_LINUX"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	char dir[500];
-
-	if (own && *own)
-		snprintf(dir, sizeof(dir), "%s", own);
-	else if (cache && *cache)
-		snprintf(dir, sizeof(dir), "%s/ringlab/linux", cache);
-	else
-		snprintf(dir, sizeof(dir), "%s/.cache/ringlab/linux", home ? home : "");
-	snprintf(kernel, sizeof(kernel), "%s/vmlinuz-%s", dir, flavour);
-	snprintf(initrd, sizeof(initrd), "%s/initrd", dir);
-	if (access(kernel, R_OK) || access(initrd, R_OK))
-		cr_skip_test("no kernel or RAM disk in %s: run scripts/linux-guest first", dir);
-}
 
 static void long_only(void)
 {
