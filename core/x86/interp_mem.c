@@ -13,6 +13,14 @@ void interp_tlb_flush(struct interp *in)
 	in->tlb_large = false;
 }
 
+/* SDM vol. 3, 4.10.4.1: MOV to CR3 does not invalidate global entries. */
+void interp_tlb_flush_local(struct interp *in)
+{
+	for (unsigned i = 0; i < INTERP_TLB; i++)
+		if (!in->tlb[i].global)
+			in->tlb[i].tag = 0;
+}
+
 void interp_tlb_flush_page(struct interp *in, uint32_t lin)
 {
 	if (in->tlb_large)
@@ -47,6 +55,7 @@ const struct interp_tlb_entry *tlb_get(struct vcpu *v, uint32_t lin, unsigned ac
 	in->tlb_large |= w.page_size > PAGE_SIZE;
 	if ((e->tag & ~2u) != tag || e->page.a != w.gpa.a)
 		*e = (struct interp_tlb_entry){ .tag = tag | debug_tag(in, lin), .page = w.gpa, .host = mem_ptr(&v->vm->mem, w.gpa, PAGE_SIZE) };
+	e->global = w.global;
 	e->access |= (uint8_t)(1u << access);
 	return e;
 }

@@ -17,8 +17,10 @@ static void need_ring0(struct step *c)
 
 static void flush(struct step *c, uint32_t lin, bool all, bool global)
 {
-	if (all)
+	if (all && global)
 		interp_tlb_flush(c->in);
+	else if (all)
+		interp_tlb_flush_local(c->in);
 	else
 		interp_tlb_flush_page(c->in, lin);
 	if (c->in->hooks.tlb_flush)

@@ -126,6 +126,7 @@ int sys_check(struct vcpu *v, uint32_t lin, unsigned len, bool write, struct fau
 /* The page's translation for access, from the soft TLB or a walk; NULL and *err on a fault. */
 const struct interp_tlb_entry *tlb_get(struct vcpu *v, uint32_t lin, unsigned access, uint32_t *err);
 void interp_tlb_flush_page(struct interp *in, uint32_t lin);
+void interp_tlb_flush_local(struct interp *in); /* all but global pages */
 
 /* interp_mem.c: operands through segments. These raise what the access raises. */
 uint32_t step_linear_slow(struct step *c, unsigned seg, uint32_t off, uint32_t len, unsigned access);

@@ -30,6 +30,7 @@ struct interp_hooks {
 struct interp_tlb_entry {
 	uint32_t tag; /* linear page number << 12 | 1; | 2: holds a data breakpoint, every access goes the slow way */
 	uint8_t access;
+	bool global; /* MOV to CR3 leaves it */
 	gpa_t page;
 	uint8_t *host;
 };
