@@ -41,3 +41,24 @@
 #define LEAVE_KICK    1
 #define LEAVE_CALLOUT 2
 #define LEAVE_FAULT   3
+
+#ifdef __ASSEMBLER__
+/* From translated code to C: the return address in r15, the guest's registers and flags saved, on the host's stack. */
+.macro SAVE_GUEST state, esp
+	mov %r15, HOT_RET(%r14)
+	mov HOT_STATE(%r14), \state
+	mov %esp, \esp\()d
+	mov HOT_HOST_RSP(%r14), %rsp
+	pushfq
+	popq HOT_HFLAGS(%r14)
+	cld
+	mov %rax, STATE_GPR+0(\state)
+	mov %rcx, STATE_GPR+8(\state)
+	mov %rdx, STATE_GPR+16(\state)
+	mov %rbx, STATE_GPR+24(\state)
+	mov \esp, STATE_GPR+32(\state)
+	mov %rbp, STATE_GPR+40(\state)
+	mov %rsi, STATE_GPR+48(\state)
+	mov %rdi, STATE_GPR+56(\state)
+.endm
+#endif

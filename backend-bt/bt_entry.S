@@ -134,26 +134,8 @@ bt_leave:
 	pop %rbx
 	ret
 
-.macro SAVE_GUEST
-	mov %r15, HOT_RET(%r14)
-	mov HOT_STATE(%r14), %r11
-	mov %esp, %r12d
-	mov HOT_HOST_RSP(%r14), %rsp
-	pushfq
-	popq HOT_HFLAGS(%r14)
-	cld
-	mov %rax, STATE_GPR+0(%r11)
-	mov %rcx, STATE_GPR+8(%r11)
-	mov %rdx, STATE_GPR+16(%r11)
-	mov %rbx, STATE_GPR+24(%r11)
-	mov %r12, STATE_GPR+32(%r11)
-	mov %rbp, STATE_GPR+40(%r11)
-	mov %rsi, STATE_GPR+48(%r11)
-	mov %rdi, STATE_GPR+56(%r11)
-.endm
-
 bt_callout_common:
-	SAVE_GUEST
+	SAVE_GUEST %r11, %r12
 	.globl bt_callout_saved
 	.hidden bt_callout_saved
 bt_callout_saved:
@@ -178,7 +160,7 @@ bt_callout_saved:
 	jmp 1b
 
 bt_callout_fpu:
-	SAVE_GUEST
+	SAVE_GUEST %r11, %r12
 	cmpb $0, HOT_FPU(%r14)
 	je 1b
 	mov HOT_FX(%r14), %r11

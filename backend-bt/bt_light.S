@@ -14,21 +14,7 @@
 	.text
 
 bt_light_common:
-	mov %r15, HOT_RET(%r14)
-	mov HOT_STATE(%r14), %r12
-	mov %esp, %r15d
-	mov HOT_HOST_RSP(%r14), %rsp
-	pushfq
-	popq HOT_HFLAGS(%r14)
-	cld
-	mov %rax, STATE_GPR+0(%r12)
-	mov %rcx, STATE_GPR+8(%r12)
-	mov %rdx, STATE_GPR+16(%r12)
-	mov %rbx, STATE_GPR+24(%r12)
-	mov %r15, STATE_GPR+32(%r12)
-	mov %rbp, STATE_GPR+40(%r12)
-	mov %rsi, STATE_GPR+48(%r12)
-	mov %rdi, STATE_GPR+56(%r12)
+	SAVE_GUEST %r12, %r15
 	mov %r10d, HOT_LIGHT_EIP(%r14)
 	mov %r9d, HOT_LIGHT_ARG(%r14)
 	mov HOT_BT(%r14), %rdi
