@@ -155,10 +155,12 @@ static void pit_arm(struct pit *p, uint64_t now_ns)
 		clock_arm(&p->vm->clock, &p->timer, at);
 }
 
-/* Counter 0 was written: its output may have changed, and its next edge has. */
-static void pit_changed(struct pit *p)
+/*
+ * Counter 0 was written at now: its output may have changed, and its next edge has. The time is the write's own: a look at
+ * the clock here could find a short one-shot over already, on a busy host, and its only edge would never come.
+ */
+static void pit_changed(struct pit *p, uint64_t now)
 {
-	uint64_t now = clock_now(&p->vm->clock);
 	bool out = counter_out(&p->c[0], ticks_of_ns(now));
 
 	if (out != p->out0)
@@ -292,7 +294,8 @@ static void counter_gate(struct counter *c, bool gate, int64_t now)
 /* The control word register, port 0x43. */
 static void pit_control(struct pit *p, uint8_t v)
 {
-	int64_t now = pit_now(p);
+	uint64_t at = clock_now(&p->vm->clock);
+	int64_t now = ticks_of_ns(at);
 	struct counter *c = &p->c[v >> 6 & 3];
 	unsigned mode = v >> 1 & 7;
 
@@ -317,12 +320,13 @@ static void pit_control(struct pit *p, uint8_t v)
 	}
 	*c = (struct counter){ .mode = mode > 5 ? mode - 4 : mode, .access = v >> 4 & 3, .gate = c->gate, .count = c->count };
 	if (c == &p->c[0])
-		pit_changed(p);
+		pit_changed(p, at);
 }
 
 static void pit_io(void *dev, uint64_t addr, unsigned size, bool write, uint64_t *data)
 {
 	struct pit *p = dev;
+	uint64_t now;
 
 	if (size > 1) {
 		dev_split(pit_io, dev, addr, size, write, data);
@@ -337,9 +341,10 @@ static void pit_io(void *dev, uint64_t addr, unsigned size, bool write, uint64_t
 		*data = counter_read(&p->c[addr], pit_now(p));
 		return;
 	}
-	counter_write(&p->c[addr], *data, pit_now(p));
+	now = clock_now(&p->vm->clock);
+	counter_write(&p->c[addr], *data, ticks_of_ns(now));
 	if (addr == 0)
-		pit_changed(p);
+		pit_changed(p, now);
 }
 
 void pit_set_gate2(struct pit *p, bool gate)
