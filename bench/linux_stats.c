@@ -46,10 +46,12 @@ bool linux_counts_read(const char *path, struct linux_counts *c)
 {
 	json_t *j = json_load_file(path, 0, NULL), *events = json_object_get(j, "events");
 
-	if (json_is_array(events))
+	bool ok = json_is_array(events);
+
+	if (ok)
 		counts_sum(c, events);
 	json_decref(j);
-	return json_is_array(events);
+	return ok;
 }
 
 bool linux_phases_print(const char *path, const char *title)

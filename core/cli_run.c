@@ -365,7 +365,8 @@ static int run_child(struct run *r)
 		status = STATUS_HOST;
 	} else {
 		status = run_vm(r, vm);
-		if (r->no_jail || status == STATUS_USAGE) /* in the jail the end of the process gives everything back */
+		/* In the jail the end of the process gives everything back; these two without an end come before it. */
+		if (r->no_jail || (vm->end == END_NONE && (status == STATUS_USAGE || status == STATUS_INTERRUPTED)))
 			vm_destroy(vm);
 	}
 	guests_free(&guests);

@@ -24,6 +24,8 @@ STRING_IO = ("insn/ins", "insn/outs")
 # In Bochs an external interrupt does not leave a guest that runs with IF=0, so nothing could end this one.
 LEFT_OUT = {"hostile/loop-masked": "it spins with interrupts off, and Bochs has no exit for the host's timer then"}
 NOT_EXACT = {("insn/ins", "port-in"): "KVM reads ahead of a page fault in REP INS, and reads those elements twice"}
+# What a guest says and leaves behind that KVM decides.
+NOT_ALIKE = {"insn/debug-registers": "KVM executes OUT in the CPU's place, and looks at no I/O breakpoint"}
 
 
 class Checks:
@@ -134,7 +136,12 @@ def run_here(ringlab, backend, name, append, tmp):
 
 
 def check_same(c, name, stats, other, backend):
-    for key in ("end", "status", "image_sha256", "console_sha256", "memory_sha256"):
+    keys = ["end", "status", "image_sha256"]
+    if name in NOT_ALIKE:
+        print(f"not compared: console and memory of {name}: {NOT_ALIKE[name]}")
+    else:
+        keys += ["console_sha256", "memory_sha256"]
+    for key in keys:
         c.equal(name, f"{key}, against {backend}", stats[key], other.get(key))
     for register, value in stats["registers"].items():
         c.equal(name, f"register {register}, against {backend}", value, other.get("registers", {}).get(register))

@@ -2,7 +2,6 @@
  * console_test.c - an interactive Linux guest through a pseudo-terminal: typing, Ctrl-C, idling, Ctrl-A, the terminal after.
  */
 #include <criterion/criterion.h>
-#include <signal.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
@@ -47,32 +46,4 @@ Test(debian, console, .timeout = 285)
 	cr_assert_eq(machine_end(&m, 10), 225);
 	terminal(&m, &after);
 	cr_assert(after.c_lflag == before.c_lflag && after.c_iflag == before.c_iflag, "the terminal was not restored");
-}
-
-Test(debian, console_sigterm, .timeout = 120)
-{
-	static struct machine m;
-	struct termios t;
-
-	machine_need();
-	machine_start(&m, "linux-i386", "quiet");
-	cr_assert(machine_expect(&m, "Ctrl-A X quits", 20));
-	usleep(500000);
-	kill(m.pid, SIGTERM);
-	cr_assert_eq(machine_end(&m, 10), 225);
-	terminal(&m, &t);
-	cr_assert((t.c_lflag & (ICANON | ECHO | ISIG)) == (ICANON | ECHO | ISIG), "the terminal was not restored");
-}
-
-/* A key is seen although the kernel is not yet listening: it is still unpacking itself. */
-Test(debian, console_early, .timeout = 120)
-{
-	static struct machine m;
-
-	machine_need();
-	machine_start(&m, "linux-i386", "quiet");
-	cr_assert(machine_expect(&m, "Ctrl-A X quits", 20));
-	machine_type(&m, "\001x");
-	cr_assert(machine_expect(&m, "quit by Ctrl-A X", 20));
-	cr_assert_eq(machine_end(&m, 10), 225);
 }
