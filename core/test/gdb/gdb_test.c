@@ -244,10 +244,7 @@ Test(gdb, pv_refuses_with_a_sentence, .timeout = 30)
 	const char *const args[] = { "--interface", "trap", NULL };
 	struct remote r;
 
-	if (!spawn_available("pv")) { /* not cr_skip_test: Criterion then leaks, which the sanitizer counts */
-		fprintf(stderr, "[SKIP] gdb::pv_refuses_with_a_sentence: backend pv is not available here (ringlab doctor says why)\n");
-		return;
-	}
+	need("pv");
 	attach(&r, "pv", "hello", args);
 	cr_assert(strstr(remote_ask(&r, "Z0,100000,1"), "backend pv has no"), "%s", r.reply);
 	cr_assert(strstr(remote_ask(&r, "s"), "backend pv cannot"), "%s", r.reply);
