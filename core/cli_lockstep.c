@@ -138,10 +138,12 @@ static int lockstep_child(struct run *r)
 			status = STATUS_USAGE;
 		}
 	}
-	if (!status && (run_watch(lockstep_vm(l[0], 0)) || run_jail(r)))
+	if (!status && (run_watch(r, lockstep_vm(l[0], 0)) || run_jail(r)))
 		status = STATUS_HOST;
 	if (!status)
 		status = finish(l, lockstep_run(l[0], o->insns));
+	if (r->no_jail)
+		run_unwatch(r);
 	for (unsigned i = 2; r->no_jail && i-- > 0;) /* in the jail the end of the process gives everything back */
 		if (l[i])
 			lockstep_destroy(l[i]);

@@ -259,21 +259,30 @@ static void *watch_signals(void *arg)
  * SIGINT and its kin are blocked and go to a thread of their own: the vCPU's thread may be running guest code with a poisoned FS base,
  * where no ordinary handler can live.
  */
-int run_watch(struct vm *vm)
+int run_watch(struct run *r, struct vm *vm)
 {
-	pthread_t t;
 	pthread_attr_t a;
 	sigset_t all, old;
 
 	pthread_attr_init(&a);
 	pthread_attr_setstacksize(&a, 64 << 10);
-	pthread_attr_setdetachstate(&a, PTHREAD_CREATE_DETACHED);
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old); /* the watcher inherits: timers and faults are not its business */
-	int r = pthread_create(&t, &a, watch_signals, vm);
+	int e = pthread_create(&r->watcher, &a, watch_signals, vm);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&a);
-	return -r;
+	r->watched = !e;
+	return -e;
+}
+
+/* Before the VM that it may interrupt is given back. Not in the jail, which has no call for it and ends the process instead. */
+void run_unwatch(struct run *r)
+{
+	if (!r->watched)
+		return;
+	pthread_cancel(r->watcher);
+	pthread_join(r->watcher, NULL);
+	r->watched = false;
 }
 
 /* Waits for the debugger, while files and sockets can still be opened. 0 or a status. */
@@ -330,7 +339,7 @@ static int run_vm(struct run *r, struct vm *vm)
 	if ((status = see_begin(&r->see, vm)))
 		return status;
 	json_object_seed(1); /* unseeded, jansson would open /dev/urandom in the jail */
-	if ((r->verify_vmm && (e = verify_begin(&verify))) || (e = run_watch(vm)))
+	if ((r->verify_vmm && (e = verify_begin(&verify))) || (e = run_watch(r, vm)))
 		return STATUS_HOST;
 	if (r->gdb && (status = run_gdb(r, vm)))
 		return status;
@@ -366,8 +375,10 @@ static int run_child(struct run *r)
 	} else {
 		status = run_vm(r, vm);
 		/* In the jail the end of the process gives everything back; these two without an end come before it. */
-		if (r->no_jail || (vm->end == END_NONE && (status == STATUS_USAGE || status == STATUS_INTERRUPTED)))
+		if (r->no_jail || (vm->end == END_NONE && (status == STATUS_USAGE || status == STATUS_INTERRUPTED))) {
+			run_unwatch(r);
 			vm_destroy(vm);
+		}
 	}
 	guests_free(&guests);
 	return status;

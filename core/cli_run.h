@@ -4,6 +4,7 @@
  * Included by core/cli_*.c only. Read next: cli_run.c.
  */
 #pragma once
+#include <pthread.h>
 #include <termios.h>
 #include "cli.h"
 #include "cli_end.h"
@@ -24,6 +25,8 @@ struct run {
 	char stats_buf[8192];
 	struct termios tty;
 	bool tty_saved, tty_guest; /* the guest has a terminal driver of its own */
+	pthread_t watcher;          /* in the child: the thread that waits for signals */
+	bool watched;
 	struct linux_files files;
 	struct end_pipe end;        /* the child's last word to the parent */
 	struct end_record ended;    /* in the child: what it will be */
@@ -40,7 +43,8 @@ int run_parse(struct run *r, int argc, char **argv);
 /* Finds the guest's image and opens what the run writes; 0 or a status. */
 int run_open(struct run *r, struct guest_list *guests);
 /* A thread that turns SIGINT and its kin into vm_interrupt: 0 or -errno. */
-int run_watch(struct vm *vm);
+int run_watch(struct run *r, struct vm *vm);
+void run_unwatch(struct run *r);
 /* Locks the process; 0, or -errno after saying why. */
 int run_jail(struct run *r);
 /* Forks; the child runs child_main, whose result is its exit status; the parent waits and says how the child ended. */
