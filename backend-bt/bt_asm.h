@@ -61,4 +61,20 @@
 	mov %rsi, STATE_GPR+48(\state)
 	mov %rdi, STATE_GPR+56(\state)
 .endm
+
+/* Back: state in r8, the window in r13, flags as they shall be; on at HOT_RESUME. */
+.macro RESUME_GUEST
+	mov HOT_TABLE(%r14), %r12
+	mov HOT_WIN_HI(%r14), %r11
+	mov STATE_GPR+0(%r8), %eax
+	mov STATE_GPR+8(%r8), %ecx
+	mov STATE_GPR+16(%r8), %edx
+	mov STATE_GPR+24(%r8), %ebx
+	mov STATE_GPR+32(%r8), %esp
+	lea (%rsp,%r13), %rsp
+	mov STATE_GPR+40(%r8), %ebp
+	mov STATE_GPR+48(%r8), %esi
+	mov STATE_GPR+56(%r8), %edi
+	jmp *HOT_RESUME(%r14)
+.endm
 #endif
