@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "core/loader.h"
-#include "images.h"
+#include "image_load.h"
 
 #define RAM (16ull << 20)
 
@@ -31,14 +31,8 @@ TestSuite(bzimage, .init = setup, .fini = teardown);
 
 static int load(struct load_request req)
 {
-	char path[64];
-	int fd = image_open(&b, path, sizeof(path)), err;
-
-	req.path = path;
 	req.bzimage = true;
-	err = loader_load(&req, &m, &img, &s, why, sizeof(why));
-	image_close(fd);
-	return err;
+	return image_load(&b, req, &m, &img, &s, why, sizeof(why));
 }
 
 static uint64_t field(uint64_t at, unsigned size)

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "core/loader.h"
-#include "images.h"
+#include "image_load.h"
 
 #define RAM (16ull << 20)
 
@@ -31,13 +31,7 @@ TestSuite(loader, .init = setup, .fini = teardown);
 
 static int load_with(struct load_request req)
 {
-	char path[64];
-	int fd = image_open(&b, path, sizeof(path)), err;
-
-	req.path = path;
-	err = loader_load(&req, &m, &img, &s, why, sizeof(why));
-	image_close(fd);
-	return err;
+	return image_load(&b, req, &m, &img, &s, why, sizeof(why));
 }
 
 static int load(void)
