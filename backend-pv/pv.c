@@ -82,6 +82,9 @@ static void pv_describe(struct vcpu *v, FILE *out)
 	fprintf(out, "CPUID faulting: %s\n", syscall(SYS_arch_prctl, ARCH_SET_CPUID, 1) ? "no: guests see the host's CPUID" : "yes");
 }
 
+/* By enum pv_interface. */
+static const char *const pv_interfaces[] = { [PV_TRAP] = "trap", [PV_PATCH] = "patch", [PV_PREVIRT] = "previrt", [PV_XEN] = "xen", NULL };
+
 /* ---- life ---- */
 
 static int isolation_choose(struct pv *pv)
@@ -268,13 +271,26 @@ static void pv_vcpu_fini(struct vcpu *v)
 	pv->cpu = NULL;
 }
 
+/* What --interface says (its name is known: the CLI has checked), or else what the image is made for. */
+static enum pv_interface interface_choose(const struct vm *vm)
+{
+	const char *want = vm->cfg.interface;
+
+	for (unsigned i = 0; want && pv_interfaces[i]; i++)
+		if (!strcmp(want, pv_interfaces[i]))
+			return (enum pv_interface)i;
+	return vm->image.kind == IMAGE_XEN ? PV_XEN : PV_TRAP;
+}
+
 static int pv_start(struct vcpu *v)
 {
 	struct pv *pv = v->vm->priv;
-	bool xen = v->vm->image.kind == IMAGE_XEN;
+	bool xen;
 	int r = 0;
 
-	if (!xen && v->vm->cfg.interface && !strcmp(v->vm->cfg.interface, "xen")) {
+	pv->interface = interface_choose(v->vm);
+	xen = pv->interface == PV_XEN;
+	if (xen && v->vm->image.kind != IMAGE_XEN) {
 		vm_stop(v->vm, END_CRASH, 0, "the image carries no Xen notes: --interface xen needs a Xen guest");
 		return 0;
 	}
@@ -289,6 +305,10 @@ static int pv_start(struct vcpu *v)
 	}
 	__asm__ volatile("rdfsbase %0" : "=r"(pv->cpu->host_fs));
 	memcpy(pv->cpu->xsave, v->state.fx, 512);
+	if (pv->interface == PV_PATCH || pv->interface == PV_PREVIRT) {
+		vm_stop(v->vm, END_CRASH, 0, "--interface %s does not exist yet", v->vm->cfg.interface);
+		return 0;
+	}
 	if (xen)
 		r = xen_start(v);
 	else
@@ -324,7 +344,6 @@ static void pv_kick(struct vcpu *v, void *ucontext)
 {
 }
 
-static const char *const pv_interfaces[] = { "xen", "trap", NULL };
 /* No rt_sigreturn: handlers leave by re-entering the guest. mmap, munmap and mprotect are in core's list. */
 static const int pv_syscalls[] = { SYS_modify_ldt, SYS_arch_prctl, SYS_pkey_mprotect, -1 };
 

@@ -108,13 +108,16 @@ struct shadow {
 	uint64_t total;
 };
 
+/* The techniques of direct execution; --interface names one, else the image says. */
+enum pv_interface { PV_TRAP, PV_PATCH, PV_PREVIRT, PV_XEN };
 enum isolation { ISO_LIMITS, ISO_UNMAP, ISO_KEYS };
 
 struct xen;
 struct pv {
 	struct vm *vm;
 	struct pv_cpu *cpu;
-	struct xen *xen;            /* the xen interface, or NULL: trap */
+	enum pv_interface interface; /* chosen in pv_start */
+	struct xen *xen;            /* PV_XEN only, else NULL */
 	enum isolation iso;
 	int pkey;                   /* ISO_KEYS */
 	uint32_t shift;             /* LDT base shift: linear L lives at host address L + shift */

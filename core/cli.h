@@ -42,6 +42,13 @@ struct guest {
 	char append[128];
 	char expect[32];          /* "exit 0", "crash", "timeout" */
 	char text[160];
+	char disk[64];            /* its disk image, or "" */
+};
+/* What a guest named in guests.cfg, or by a path, is run with. */
+struct guest_files {
+	char path[700];
+	char disk[700];     /* "": none */
+	const char *append; /* the default command line, owned by the list, or NULL */
 };
 struct guest_list {
 	char dir[512];
@@ -51,12 +58,8 @@ struct guest_list {
 int guests_read(struct guest_list *l); /* 0, or -errno after saying why */
 void guests_free(struct guest_list *l);
 const struct guest *guests_find(const struct guest_list *l, const char *name);
-/*
- * The image file for a guest named in guests.cfg, or for a path: 0 with path[n] and *append (NULL or the guest's default
- * command line, owned by l); -ENOENT after saying why.
- */
-int guests_resolve(const struct guest_list *l, const char *name, const struct backend_ops *ops, const char *interface,
-	char *path, size_t n, const char **append);
+/* The files for a guest named in guests.cfg, or for a path to an image: 0, or -ENOENT and the like after saying why. */
+int guests_resolve(const struct guest_list *l, const char *name, const struct backend_ops *ops, const char *interface, struct guest_files *f);
 
 /* cli_see.c: --trace, --top, --symbols, --phase, --listing of `run` */
 #define SEE_MAX 16

@@ -32,6 +32,7 @@ static const char compare_help[] =
 	"  --tsv             print it as tab-separated lines for awk and gnuplot (docs/exits.md)\n"
 	"  --backends LIST   columns, as vtx,bt,pv:xen,pv:trap (default: all of these that are built);\n"
 	"                    '' runs nothing: only what --merge brings\n"
+	"  --interfaces      columns: every technique, vtx,bt,pv:xen,pv:previrt,pv:patch,pv:trap\n"
 	"  --merge FILE      take columns from a --json or --stats file, as the nested machine writes them; may be repeated\n"
 	"  --append S        the guest's command line\n"
 	"  --mem M           guest memory (default 64M)\n"
@@ -202,7 +203,7 @@ static json_t *compare_guest(const struct compare *c, const char *guest, const c
 static int compare_parse(struct compare *c, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "json", 0, 0, 'j' }, { "tsv", 0, 0, 'T' }, { "backends", 1, 0, 'b' }, { "merge", 1, 0, 'm' }, { "append", 1, 0, 'a' }, { "mem", 1, 0, 'M' },
+		{ "json", 0, 0, 'j' }, { "tsv", 0, 0, 'T' }, { "backends", 1, 0, 'b' }, { "interfaces", 0, 0, 'I' }, { "merge", 1, 0, 'm' }, { "append", 1, 0, 'a' }, { "mem", 1, 0, 'M' },
 		{ "timeout", 1, 0, 't' }, { "count-inline", 0, 0, 'i' }, { "help", 0, 0, 'h' }, { 0 },
 	};
 	uint64_t ns;
@@ -213,6 +214,7 @@ static int compare_parse(struct compare *c, int argc, char **argv)
 		case 'j': c->json = true; break;
 		case 'T': c->tsv = true; break;
 		case 'b': c->backends = optarg; break;
+		case 'I': c->backends = "vtx,bt,pv:xen,pv:previrt,pv:patch,pv:trap"; break;
 		case 'm':
 			if (c->merges == MERGE_MAX)
 				return cli_usage("compare", "more than %d --merge", MERGE_MAX);

@@ -49,7 +49,8 @@ static void guest_parse(struct guest *g, const char *line)
 	line = field(line, g->xen, sizeof(g->xen));
 	line = field(line, g->append, sizeof(g->append));
 	line = field(line, g->expect, sizeof(g->expect));
-	field(line, g->text, sizeof(g->text));
+	line = field(line, g->text, sizeof(g->text));
+	field(line, g->disk, sizeof(g->disk));
 }
 
 int guests_read(struct guest_list *l)
@@ -90,41 +91,56 @@ const struct guest *guests_find(const struct guest_list *l, const char *name)
 	return NULL;
 }
 
-/* A Xen image is for a backend that builds Xen domains, unless another interface was asked for. */
-static const char *pick_image(const struct guest *g, const struct backend_ops *ops, const char *interface)
+/*
+ * A Xen image is for a backend that builds Xen domains, unless another interface was asked for; a pre-virtualized one is
+ * the native one's neighbour, kernel-previrt.elf beside kernel.elf.
+ */
+static bool pick_image(const struct guest *g, const struct backend_ops *ops, const char *interface, char *file, size_t n)
 {
-	bool builds = false;
+	bool builds = false, xen;
 
 	for (const char *const *i = ops->interfaces; i && *i; i++)
 		builds |= !strcmp(*i, "xen");
-	if (interface)
-		return !strcmp(interface, "xen") ? g->xen : g->native;
-	return builds && strcmp(g->xen, "-") ? g->xen : g->native;
+	xen = interface ? !strcmp(interface, "xen") : builds && strcmp(g->xen, "-");
+	if (interface && !strcmp(interface, "previrt"))
+		snprintf(file, n, "%.*s-previrt.elf", (int)(strlen(g->native) - (strlen(g->native) > 4 ? 4 : 0)), g->native);
+	else
+		snprintf(file, n, "%s", xen ? g->xen : g->native);
+	return strcmp(file, "-");
 }
 
-int guests_resolve(const struct guest_list *l, const char *name, const struct backend_ops *ops, const char *interface,
-	char *path, size_t n, const char **append)
+/* A row of the list; the file must be there for the interfaces whose builds are not listed. */
+static int resolve_row(const struct guest_list *l, const struct guest *g, const struct backend_ops *ops, const char *interface,
+	struct guest_files *f)
+{
+	char file[80];
+	bool there = pick_image(g, ops, interface, file, sizeof(file));
+
+	snprintf(f->path, sizeof(f->path), "%s/%s", l->dir, file);
+	if (!there || (strcmp(file, g->native) && strcmp(file, g->xen) && access(f->path, F_OK))) {
+		say("guest %s has no image for %s%s%s; see: ringlab list", g->name, ops->name, interface ? " --interface " : "",
+			interface ? interface : "");
+		return -ENOENT;
+	}
+	f->append = g->append[0] ? g->append : NULL;
+	if (g->disk[0])
+		snprintf(f->disk, sizeof(f->disk), "%s/%s", l->dir, g->disk);
+	return 0;
+}
+
+int guests_resolve(const struct guest_list *l, const char *name, const struct backend_ops *ops, const char *interface, struct guest_files *f)
 {
 	const struct guest *g = guests_find(l, name);
+	int r;
 
-	*append = NULL;
-	if (g) {
-		const char *file = pick_image(g, ops, interface);
-		if (!strcmp(file, "-")) {
-			say("guest %s has no image for %s%s%s; see: ringlab list", name, ops->name, interface ? " --interface " : "",
-				interface ? interface : "");
-			return -ENOENT;
-		}
-		snprintf(path, n, "%s/%s", l->dir, file);
-		if (g->append[0])
-			*append = g->append;
-	} else {
-		snprintf(path, n, "%s", name);
-	}
-	if (access(path, R_OK)) {
-		int r = -errno;
+	memset(f, 0, sizeof(*f));
+	snprintf(f->path, sizeof(f->path), "%s", name);
+	if (g && (r = resolve_row(l, g, ops, interface, f)))
+		return r;
+	if (access(f->path, R_OK)) {
+		r = -errno;
 		if (g || strchr(name, '/'))
-			say("cannot read %s: %s", path, strerror(-r));
+			say("cannot read %s: %s", f->path, strerror(-r));
 		else
 			say("there is no guest and no file named '%s'; `ringlab list` prints the guests", name);
 		return r;

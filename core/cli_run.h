@@ -20,7 +20,8 @@ struct run {
 	struct load_request req;
 	const char *guest, *kernel, *backend, *append, *stats_path, *gdb;
 	bool no_jail, verify_vmm;
-	char engine[64], path[700];
+	char engine[64];
+	struct guest_files own;     /* what guests.cfg gives a named guest */
 	FILE *stats;
 	char stats_buf[8192];
 	struct termios tty;

@@ -78,6 +78,8 @@ int vm_create(struct vm **out, const struct vm_config *cfg)
 		vm->vcpu.insns.on = true;
 		vm->clock.insns = &vm->vcpu.insns;
 	}
+	if (cfg->disk_path && (r = disk_open(&vm->disk, cfg->disk_path, cfg->disk_mode)))
+		goto no_disk;
 	if ((r = console_create(vm)))
 		goto no_console;
 	if ((r = dev_create(vm)))
@@ -99,6 +101,8 @@ no_kick:
 no_dev:
 	console_destroy(vm);
 no_console:
+	disk_close(vm->disk);
+no_disk:
 	clock_fini(&vm->clock);
 no_clock:
 	mem_fini(&vm->mem);
@@ -118,6 +122,7 @@ void vm_destroy(struct vm *vm)
 	sigaction(SIG_KICK, &vm->old_kick, NULL);
 	dev_destroy(vm);
 	console_destroy(vm);
+	disk_close(vm->disk);
 	phases_free(vm->phases);
 	mem_fini(&vm->mem);
 	gdb_destroy(vm);

@@ -12,6 +12,7 @@
 #include "core/clock.h"
 #include "core/cpu.h"
 #include "core/debug.h"
+#include "core/disk.h"
 #include "core/interp.h"
 #include "core/loader.h"
 #include "core/mem.h"
@@ -41,6 +42,8 @@ struct vm_config {
 	bool count_insns;            /* vcpu.insns is kept and time is virtual: bt and interp, for lockstep */
 	bool user_kvm_irqchip;       /* vtx: KVM's in-kernel interrupt controllers, a named variant */
 	const char *user_isolation;  /* pv: "keys", "unmap", "limits"; NULL chooses the best the host has */
+	const char *disk_path;       /* a raw disk image, or NULL */
+	enum disk_mode disk_mode;
 	const struct code_range *listing; /* code whose translations are kept and printed; set before the run */
 	unsigned listings;
 	struct symbols *symbols; /* names for that; may be NULL */
@@ -77,6 +80,7 @@ struct vm {
 	struct clock clock;
 	struct dev_set *dev;
 	struct console *console;
+	struct disk *disk;      /* vm_config.disk_path, or NULL: what every kind of disk controller reads and writes */
 	struct phases *phases; /* phase.h: counters at certain console lines, or NULL */
 	struct gdb *gdb;    /* a debugger is attached, or was; else NULL */
 	struct image image; /* what was loaded */
