@@ -15,6 +15,7 @@
 #define XEN_TRAMPOLINE 0xf6800000u /* guest-linear; the ABI's hypervisor area ends at its read-only table before it */
 #define XEN_M2P 0xf5800000u
 #define XEN_EVENTS 1024u
+#define XEN_GRANT_FRAMES 4u /* of 512 entries each */
 #define XEN_MAX_CALL 64u
 #define XEN_MAX_BATCH 65536u /* there are no continuations: one hypercall does at most so much */
 
@@ -56,8 +57,11 @@ struct port {
 
 struct xen {
 	struct shared_info_x86_32 *shared;
-	uint32_t shared_mfn;
+	struct vcpu_info_x86_32 *info; /* in shared_info, or where register_vcpu_info has put it */
 	uint32_t frames;               /* frames the guest owns: mfn 0 .. frames-1 */
+	uint32_t shared_mfn;           /* shared_info: the first frame past them */
+	uint32_t grant_mfn;            /* then XEN_GRANT_FRAMES for the grant table */
+	uint32_t grant_frames;         /* of these, how many there are yet */
 	struct frame *frame;
 	uint32_t root;                 /* mfn of the current L3 */
 	uint32_t hypercall_page;       /* guest-virtual; 0: none, int 0x82 is used */
@@ -78,6 +82,12 @@ struct xen {
 	uint32_t *m2p;                 /* machine to pseudo-physical, the VMM's writable view */
 	uint64_t m2p_size;
 };
+
+/* The hypervisor's frames that the guest may map, and write: shared_info and its grant table. They have no type. */
+static inline bool xen_frame_lent(const struct xen *x, uint64_t mfn)
+{
+	return mfn == x->shared_mfn || (mfn >= x->grant_mfn && mfn < x->grant_mfn + x->grant_frames);
+}
 
 static inline struct xen *xen_of(struct vcpu *v)
 {

@@ -271,14 +271,16 @@ int xen_create(struct vcpu *v)
 	if (!x)
 		return -ENOMEM;
 	pv->xen = x;
-	if (v->vm->mem.size < 2 * PAGE_SIZE || !v->vm->image.xen.pae) {
+	if (v->vm->mem.size < (2 + XEN_GRANT_FRAMES) * PAGE_SIZE || !v->vm->image.xen.pae) {
 		vm_stop(v->vm, END_CRASH, 0, v->vm->image.xen.pae ? "too little memory for a domain" :
 			"the image's PAE_MODE note does not say yes: only the PAE ABI is built");
 		return 0;
 	}
-	x->frames = (uint32_t)(v->vm->mem.size >> PAGE_SHIFT) - 1;
+	x->frames = (uint32_t)(v->vm->mem.size >> PAGE_SHIFT) - 1 - XEN_GRANT_FRAMES;
 	x->shared_mfn = x->frames;
+	x->grant_mfn = x->shared_mfn + 1;
 	x->shared = frame_ptr(v, x->shared_mfn);
+	x->info = (struct vcpu_info_x86_32 *)&x->shared->vcpu_info[0];
 	x->frame = calloc(x->frames, sizeof(*x->frame));
 	if (!x->frame)
 		return -ENOMEM;

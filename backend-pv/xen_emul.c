@@ -153,11 +153,11 @@ static enum step mov_cr(struct vcpu *v, struct exit *e, struct insn *i, bool wri
 
 	switch ((m >> 3 & 7) | (write ? 8 : 0)) {
 	case 0: *r = (uint32_t)s->cr0; break;
-	case 2: *r = x->shared->vcpu_info[0].arch.cr2; break;
+	case 2: *r = x->info->arch.cr2; break;
 	case 3: *r = x->root << PAGE_SHIFT; break;
 	case 4: *r = (uint32_t)s->cr4; break;
 	case 8: s->cr0 = (s->cr0 & ~(uint64_t)CR0_TS) | (*r & CR0_TS); break; /* Xen: only TS may change */
-	case 10: x->shared->vcpu_info[0].arch.cr2 = (uint32_t)*r; break;
+	case 10: x->info->arch.cr2 = (uint32_t)*r; break;
 	case 11:
 		return xen_new_base(v, (uint32_t)*r >> PAGE_SHIFT) ? xen_bounce(v, e, VEC_GP, true, 0) : done(v, i, EV_CR3_WRITE);
 	case 12: break; /* CR4 is the hypervisor's */
@@ -252,7 +252,7 @@ static enum step far_branch(struct vcpu *v, struct exit *e, struct insn *i, bool
 static enum step one_byte(struct vcpu *v, struct exit *e, struct insn *i, uint32_t error)
 {
 	uint8_t op = i->b[i->len++];
-	struct vcpu_info_x86_32 *info = &xen_of(v)->shared->vcpu_info[0];
+	struct vcpu_info_x86_32 *info = xen_of(v)->info;
 
 	switch (op) {
 	case 0xfa:

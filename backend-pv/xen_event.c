@@ -21,12 +21,13 @@ enum { SCHED_YIELD, SCHED_BLOCK, SCHED_SHUTDOWN, SCHED_POLL };
 
 static void upcall_if_pending(struct vcpu *v, uint32_t port)
 {
-	struct shared_info_x86_32 *s = xen_of(v)->shared;
+	struct xen *x = xen_of(v);
+	struct shared_info_x86_32 *s = x->shared;
 
 	if (!(s->evtchn_pending[port / 32] >> port % 32 & 1) || (s->evtchn_mask[port / 32] >> port % 32 & 1))
 		return;
-	s->vcpu_info[0].evtchn_pending_sel |= 1u << port / 32;
-	s->vcpu_info[0].evtchn_upcall_pending = 1;
+	x->info->evtchn_pending_sel |= 1u << port / 32;
+	x->info->evtchn_upcall_pending = 1;
 }
 
 void xen_event_send(struct vcpu *v, uint32_t port)
@@ -162,7 +163,7 @@ int32_t xen_event_channel_op(struct vcpu *v, struct xen *x, const uint32_t *a)
 void xen_time_update(struct vcpu *v)
 {
 	const struct pv *x = v->vm->priv;
-	struct vcpu_time_info_x86_32 *t = &x->xen->shared->vcpu_info[0].time;
+	struct vcpu_time_info_x86_32 *t = &x->xen->info->time;
 	uint64_t ns, tsc;
 
 	while (clock_now(&v->vm->clock) - x->ns_start < CALIBRATION_NS)
@@ -251,7 +252,7 @@ int32_t xen_sched_op(struct vcpu *v, struct xen *x, const uint32_t *a)
 		return 0;
 	case SCHED_BLOCK:
 		stat_count(&v->stats, EV_HLT, MECH_HYPERCALL);
-		x->shared->vcpu_info[0].evtchn_upcall_mask = 0;
+		x->info->evtchn_upcall_mask = 0;
 		x->blocked = true;
 		return 0;
 	case SCHED_SHUTDOWN:
@@ -295,7 +296,7 @@ static void sleep_until_timer(struct vcpu *v)
 enum step xen_before_entry(struct vcpu *v, struct exit *e)
 {
 	struct xen *x = xen_of(v);
-	struct vcpu_info_x86_32 *info = &x->shared->vcpu_info[0];
+	struct vcpu_info_x86_32 *info = x->info;
 
 	if (x->blocked && !info->evtchn_upcall_pending) {
 		sleep_until_timer(v);

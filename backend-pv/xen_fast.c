@@ -43,6 +43,6 @@ int pv_hypercall_fast(struct pv_cpu *c)
 	x->last_mech = MECH_HYPERCALL;
 	if (count_call(c, t0))
 		return PVX_FLUSH;
-	const struct vcpu_info_x86_32 *info = &x->shared->vcpu_info[0];
+	const struct vcpu_info_x86_32 *info = x->info;
 	return info->evtchn_upcall_pending && !info->evtchn_upcall_mask ? PVX_FLUSH : 0;
 }

@@ -17,6 +17,8 @@
 #define E_NX (1ull << 63)
 #define E_ADDR 0x0000000ffffff000ull
 #define E_RSVD 0x7ffffff000000000ull
+#define L3_REFUSED 0x198ull /* PWT, PCD, PS, G: what Xen refuses in an L3 entry of a 32-bit guest */
+#define L3_OURS 0x66ull     /* RW, US, A, D: Xen lets a guest set them (GRUB sets RW) and keeps its own; a CPU reserves them */
 
 enum { OP_PIN_L1, OP_PIN_L2, OP_PIN_L3, OP_PIN_L4, OP_UNPIN, OP_NEW_BASE, OP_FLUSH_LOCAL, OP_INVLPG_LOCAL, OP_FLUSH_MULTI, OP_INVLPG_MULTI,
 	OP_FLUSH_ALL, OP_INVLPG_ALL, OP_CACHE, OP_SET_LDT, OP_NEW_USER_BASE = 15, OP_CLEAR_PAGE, OP_COPY_PAGE };
@@ -42,8 +44,8 @@ static bool entry_get(struct vcpu *v, enum frame_type t, uint64_t e)
 	if (e & E_RSVD)
 		return false;
 	if (t == FT_L1)
-		return mfn == x->shared_mfn || (mfn < x->frames && (!(e & E_RW) || xen_frame_get(v, (uint32_t)mfn, FT_WRITABLE)));
-	if (mfn >= x->frames || (e & E_PS) || (t == FT_L3 && (e & (E_NX | 0x1e6))))
+		return xen_frame_lent(x, mfn) || (mfn < x->frames && (!(e & E_RW) || xen_frame_get(v, (uint32_t)mfn, FT_WRITABLE)));
+	if (mfn >= x->frames || (e & E_PS) || (t == FT_L3 && (e & (E_NX | L3_REFUSED))))
 		return false;
 	return xen_frame_get(v, (uint32_t)mfn, t == FT_L2 ? FT_L1 : FT_L2);
 }
@@ -52,7 +54,7 @@ static void entry_put(struct vcpu *v, enum frame_type t, uint64_t e)
 {
 	uint32_t mfn = (uint32_t)((e & E_ADDR) >> PAGE_SHIFT);
 
-	if (!(e & E_P) || (t == FT_L1 && (!(e & E_RW) || mfn == xen_of(v)->shared_mfn)))
+	if (!(e & E_P) || (t == FT_L1 && (!(e & E_RW) || xen_frame_lent(xen_of(v), mfn))))
 		return;
 	xen_frame_put(v, mfn);
 }
@@ -68,6 +70,8 @@ static bool table_validate(struct vcpu *v, uint32_t mfn, enum frame_type t)
 				entry_put(v, t, table[i]);
 			return false;
 		}
+	for (unsigned i = 0; t == FT_L3 && i < 4; i++)
+		table[i] &= ~L3_OURS;
 	return true;
 }
 
@@ -125,6 +129,8 @@ static int32_t entry_set(struct vcpu *v, uint32_t mfn, unsigned index, uint64_t 
 		return -XEN_EINVAL;
 	if (!entry_get(v, t, val))
 		return -XEN_EINVAL;
+	if (t == FT_L3)
+		val &= ~L3_OURS;
 	table[index] = val;
 	entry_put(v, t, old);
 	return 0;

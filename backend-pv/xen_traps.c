@@ -106,7 +106,7 @@ bool xen_segment(struct vcpu *v, uint16_t sel, struct segment *out)
 
 static struct vcpu_info_x86_32 *info_of(struct vcpu *v)
 {
-	return &xen_of(v)->shared->vcpu_info[0];
+	return xen_of(v)->info;
 }
 
 /* Pushes the frame of an event and enters the kernel at cs:eip. False: the stack or the selectors are unusable. */

@@ -91,8 +91,8 @@ Test(domain, starts_as_the_abi_says)
 	const struct start_info_x86_32 *si = start_info();
 
 	cr_expect_str_eq(si->magic, "xen-3.0-x86_32p");
-	cr_expect_eq(si->nr_pages, MEM / PAGE_SIZE - 1);
-	cr_expect_eq(si->shared_info, (MEM / PAGE_SIZE - 1) * PAGE_SIZE);
+	cr_expect_eq(si->nr_pages, MEM / PAGE_SIZE - 1 - XEN_GRANT_FRAMES);
+	cr_expect_eq(si->shared_info, si->nr_pages * PAGE_SIZE);
 	cr_expect_eq(x->shared->vcpu_info[0].evtchn_upcall_mask, 1);
 	cr_expect_eq(v->state.seg[S_CS].sel, KERNEL_CS);
 	cr_expect_eq(CPL(&v->state), 1);
@@ -129,7 +129,7 @@ Test(domain, foreign_frames_and_reserved_bits_are_refused)
 {
 	uint64_t slot = ((uint64_t)table_mfn(2) << PAGE_SHIFT) + 8;
 
-	cr_expect_eq(update(slot, (uint64_t)(x->frames + 1) << PAGE_SHIFT | P), -XEN_EINVAL, "a frame beyond the domain");
+	cr_expect_eq(update(slot, (uint64_t)(x->grant_mfn + XEN_GRANT_FRAMES) << PAGE_SHIFT | P), -XEN_EINVAL, "a frame beyond the domain");
 	cr_expect_eq(update(slot, 1ull << 40 | P), -XEN_EINVAL, "a frame beyond 36 bits");
 	cr_expect_eq(update(slot, (uint64_t)x->shared_mfn << PAGE_SHIFT | P | RW), 0, "shared_info may be mapped");
 	cr_expect_eq(update((uint64_t)x->frames << PAGE_SHIFT, 0), -XEN_EINVAL, "an update outside the domain");
