@@ -22,6 +22,7 @@ BUILD_PACKAGES=(
 	"libxen-dev /usr/include/xen/xen.h"
 	"libcriterion-dev /usr/include/criterion/criterion.h"
 	"gnuplot-nox /usr/bin/gnuplot"
+	"e2fsprogs /sbin/mke2fs"
 )
 # For the nested machine that has VT-x where the hardware has none.
 NESTED_PACKAGES=(
