@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
@@ -102,6 +103,59 @@ static void print_fault(const char *name, const uint8_t *bytes, size_t n)
 	print_cost(name, op_fault);
 }
 
+static volatile uint64_t looked, handled;
+
+static void on_timer(int sig)
+{
+	handled = __rdtsc();
+}
+
+/* One way, from the last look at the TSC in a spinning loop to the handler: the floor of every engine's timer interrupts. */
+static void print_timer(void)
+{
+	static uint64_t set[REPS], way[REPS];
+	struct sigaction sa = { .sa_handler = on_timer }, old;
+	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN };
+	struct itimerspec at = { .it_value.tv_nsec = 200000 };
+	timer_t timer;
+
+	if (sigaction(SIGRTMIN, &sa, &old) || timer_create(CLOCK_MONOTONIC, &ev, &timer)) {
+		perror("ringlab-primitives: no timer");
+		return;
+	}
+	for (int i = 0; i < REPS;) {
+		uint64_t t0 = __rdtsc();
+		handled = 0;
+		timer_settime(timer, 0, &at, NULL);
+		set[i] = __rdtsc() - t0;
+		do
+			looked = __rdtsc();
+		while (!handled);
+		if (looked < handled)
+			way[i++] = handled - looked;
+	}
+	timer_delete(timer);
+	sigaction(SIGRTMIN, &old, NULL);
+	qsort(set, REPS, sizeof(*set), by_value);
+	qsort(way, REPS, sizeof(*way), by_value);
+	printf("%-52s %8llu\n", "timer_settime", (unsigned long long)set[REPS / 2]);
+	printf("%-52s %8llu\n", "host timer -> signal handler, one way", (unsigned long long)way[REPS / 2]);
+}
+
+static void op_raise(void)
+{
+	raise(SIGRTMIN);
+}
+
+static void print_raise(void)
+{
+	struct sigaction sa = { .sa_handler = on_timer }, old;
+
+	sigaction(SIGRTMIN, &sa, &old);
+	print_cost("raise -> handler, and back", op_raise);
+	sigaction(SIGRTMIN, &old, NULL);
+}
+
 void costs_print(void)
 {
 	code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -121,6 +175,8 @@ void costs_print(void)
 	print_fault("cli -> #GP -> SIGSEGV, no sigreturn", (const uint8_t[]){ 0xfa }, 1);
 	print_fault("load from address 0 -> #PF -> SIGSEGV", (const uint8_t[]){ 0x8b, 0x04, 0x25, 0, 0, 0, 0 }, 7);
 	print_fault("ud2 -> SIGILL, no sigreturn", (const uint8_t[]){ 0x0f, 0x0b }, 2);
+	print_timer();
+	print_raise();
 	print_cost("mprotect of one page, there and back", op_mprotect);
 	print_cost("mmap + touch + munmap of one memfd page", op_map_one);
 	print_cost("mmap of 16 populated memfd pages + munmap", op_map_sixteen);
