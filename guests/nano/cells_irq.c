@@ -12,7 +12,7 @@
 #define MASK_EVERY 64 /* of the storm's mask-unmask pairs, how many share one timed region */
 
 static volatile uint32_t ticks;
-static volatile uint32_t spun, arrived; /* when the interrupted loop last looked, and when the handler ran */
+static volatile uint32_t spun, way; /* when the interrupted loop last looked; how much later the handler ran */
 
 static void tick(void)
 {
@@ -21,7 +21,7 @@ static void tick(void)
 
 static void tick_stamp(void)
 {
-	arrived = hal_tsc32();
+	way = hal_tsc32() - spun;
 	ticks++;
 }
 
@@ -63,14 +63,12 @@ static const char *irq_delivery(void)
 	timer_start(TIMER_HZ, tick_stamp);
 	irq_on();
 	while (nano.done < nano.n && !nano.hole) {
-		uint32_t start = ticks, begin = hal_tsc32();
+		uint32_t start = ticks, begin = spun = hal_tsc32();
 		do
 			spun = hal_tsc32();
 		while (ticks == start && spun - begin < SPIN_CYCLES);
 		nano.hole = ticks == start;
-		/* A look after the handler, when the interrupt came between a test of ticks and the next look, says nothing. */
-		if (arrived - spun < SPIN_CYCLES)
-			nano_sample(arrived - spun + nano.overhead, 1);
+		nano_sample(way + nano.overhead, 1);
 	}
 	irq_off();
 	timer_stop();
