@@ -8,11 +8,12 @@
 #include "xen.h"
 #include <string.h>
 #include "core/cpuid.h"
+#include "core/walk.h"
 
 struct insn {
 	uint8_t b[15];
 	uint32_t at, len; /* len: bytes decoded so far */
-	bool opsize16;
+	bool opsize16, rep;
 };
 
 static bool insn_fetch(struct vcpu *v, struct insn *i)
@@ -26,11 +27,13 @@ static bool insn_fetch(struct vcpu *v, struct insn *i)
 	if (!xen_guest_read(v, la, i->b, n))
 		return false;
 	i->len = 0;
-	i->opsize16 = false;
+	i->opsize16 = i->rep = false;
 	for (; i->len < 4; i->len++) { /* prefixes; segment overrides matter to none of what follows but MOV Sreg */
 		uint8_t p = i->b[i->len];
 		if (p == 0x66)
 			i->opsize16 = true;
+		else if (p == 0xf2 || p == 0xf3)
+			i->rep = true;
 		else if (p != 0x2e && p != 0x36 && p != 0x3e && p != 0x26 && p != 0x64 && p != 0x65)
 			break;
 	}
@@ -101,6 +104,58 @@ static enum step port_io(struct vcpu *v, struct insn *i, uint8_t op)
 		stat_sample(&v->stats, k, MECH_TRAP, GVA(i->at), t0, __rdtsc());
 	stat_count(&v->stats, EV_INTERPRET, MECH_TRAP);
 	s->rip = i->at + i->len;
+	return STEP_GO;
+}
+
+#define STRING_MAX 4096u /* elements at a time: then the guest may be interrupted, and the instruction goes on */
+
+/* The host's view of guest memory at va, by the guest's tables with the kernel's rights; NULL: none, or not all in one page. */
+static uint8_t *string_memory(struct vcpu *v, uint32_t va, unsigned size, bool write)
+{
+	struct walk w;
+
+	if (va >= XEN_M2P || (va & (PAGE_SIZE - 1)) + size > PAGE_SIZE || walk_page(&v->state, &v->vm->mem, GVA(va), write ? ACCESS_W : ACCESS_R, true, &w))
+		return NULL;
+	return mem_ptr(&v->vm->mem, w.gpa, size);
+}
+
+/*
+ * INS and OUTS, with REP: one trap for the whole string. The guest gets a #GP where its memory is missing, and where an element
+ * lies across two pages: Xen's own emulator does better, but no kernel moves a disk's words so.
+ */
+static enum step port_string(struct vcpu *v, struct exit *e, struct insn *i, uint8_t op, uint32_t error)
+{
+	struct cpu_state *s = &v->state;
+	unsigned size = op & 1 ? (i->opsize16 ? 2 : 4) : 1, index = op & 2 ? R_ESI : R_EDI;
+	uint32_t n = i->rep ? (uint32_t)s->gpr[R_ECX] : 1, step = s->rflags & FL_DF ? 0u - size : size, done = 0, value = 0;
+	uint32_t base = (uint32_t)s->seg[op & 2 ? S_DS : S_ES].base;
+	enum event_kind k = op & 2 ? EV_PORT_OUT : EV_PORT_IN;
+	uint8_t *p = NULL;
+
+	for (; done < n && done < STRING_MAX; done++) {
+		uint32_t at = base + (uint32_t)s->gpr[index];
+
+		p = p && (at & (PAGE_SIZE - 1)) >= size && (at & (PAGE_SIZE - 1)) + size <= PAGE_SIZE ? p + (int32_t)step : string_memory(v, at, size, !(op & 2));
+		if (!p)
+			break;
+		if (op & 2) {
+			memcpy(&value, p, size);
+			bus_port_out(&v->vm->bus, (uint16_t)s->gpr[R_EDX], size, value);
+		} else {
+			value = bus_port_in(&v->vm->bus, (uint16_t)s->gpr[R_EDX], size);
+			memcpy(p, &value, size);
+		}
+		s->gpr[index] = (uint32_t)(s->gpr[index] + step);
+	}
+	if (i->rep)
+		s->gpr[R_ECX] = (uint32_t)(s->gpr[R_ECX] - done);
+	v->stats.cell[k][MECH_TRAP].count += done;
+	v->stats.string_elements += done ? done - 1 : 0;
+	stat_count(&v->stats, EV_INTERPRET, MECH_TRAP);
+	if (done < n && !p)
+		return xen_bounce(v, e, VEC_GP, true, error);
+	if (done == n)
+		s->rip = i->at + i->len;
 	return STEP_GO;
 }
 
@@ -265,6 +320,8 @@ static enum step one_byte(struct vcpu *v, struct exit *e, struct insn *i, uint32
 		return done(v, i, EV_HLT);
 	case 0xe4: case 0xe5: case 0xe6: case 0xe7: case 0xec: case 0xed: case 0xee: case 0xef:
 		return port_io(v, i, op);
+	case 0x6c: case 0x6d: case 0x6e: case 0x6f:
+		return port_string(v, e, i, op, error);
 	case 0x8e:
 		return mov_sreg(v, e, i, error);
 	case 0x07:

@@ -62,6 +62,7 @@ static void exit_port(struct vcpu *v, struct exit *e)
 	e->port.data = (uint8_t *)run + run->io.data_offset;
 	c->unfinished = true;
 	vtx_count(v, e->port.write ? EV_PORT_OUT : EV_PORT_IN, run->io.count);
+	v->stats.string_elements += run->io.count - 1;
 }
 
 /* The data of a read must be in the run page before the next entry, so the bus is asked here. */

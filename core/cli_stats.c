@@ -178,8 +178,8 @@ static json_t *phases_json(const struct phases *p)
 				if (n->count[k][m] > last->count[k][m])
 					json_array_append_new(events, json_pack("{s:s,s:s,s:I}", "kind", event_kind_name[k], "mechanism", event_mech_name[m],
 						"count", (json_int_t)(n->count[k][m] - last->count[k][m])));
-		json_array_append_new(a, json_pack("{s:s,s:I,s:o}", "line", n->line, "cycles", (json_int_t)(n->cycles - last->cycles),
-			"events", events));
+		json_array_append_new(a, json_pack("{s:s,s:I,s:I,s:o}", "line", n->line, "cycles", (json_int_t)(n->cycles - last->cycles),
+			"string_elements", (json_int_t)(n->string_elements - last->string_elements), "events", events));
 	}
 	return a;
 }

@@ -45,6 +45,7 @@ static void phase_take(struct phases *p, const struct stats *s)
 	struct phase_note *n = &p->note[p->notes++];
 	memcpy(n->line, p->line, sizeof(n->line));
 	n->cycles = __rdtsc() - p->t0;
+	n->string_elements = s->string_elements;
 	for (int k = 0; k < EV_COUNT; k++)
 		for (int m = 0; m < MECH_COUNT; m++)
 			n->count[k][m] = s->cell[k][m].count;

@@ -26,6 +26,7 @@ static const struct device machine[] = {
 	{ port61_create, port61_destroy },
 	{ rtc_create, rtc_destroy },
 	{ reset_create, reset_destroy },
+	{ ata_create, ata_destroy },
 };
 
 static void destroy_first(struct vm *vm, size_t n)

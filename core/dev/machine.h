@@ -14,6 +14,7 @@ struct rtc;
 struct port61;
 struct latches;
 struct reset_ctl;
+struct ata;
 
 /* One pointer for each device; NULL until its create function has run. */
 struct dev_set {
@@ -24,6 +25,7 @@ struct dev_set {
 	struct rtc *rtc;
 	struct latches *latches;
 	struct reset_ctl *reset;
+	struct ata *ata;
 };
 
 /* Each create fills its pointer in vm->dev and claims its ports: 0 or -errno. Each destroy accepts a NULL pointer. */
@@ -42,6 +44,8 @@ void port80_destroy(struct vm *vm);
 int debugexit_create(struct vm *vm);
 int reset_create(struct vm *vm);
 void reset_destroy(struct vm *vm);
+int ata_create(struct vm *vm);
+void ata_destroy(struct vm *vm);
 
 /* Channel 2 of the PIT as port 0x61 sees it: its GATE input and its OUT output. */
 void pit_set_gate2(struct pit *p, bool gate);

@@ -215,12 +215,15 @@ void op_ins(struct step *c)
 	port_check(c, port, size);
 	if (nothing_to_do(c))
 		return;
-	do {
+	for (bool more = false;; more = true) {
 		/* The destination is checked first: a port read cannot be taken back. */
 		step_check_write(c, S_ES, index_get(c, R_EDI), size);
 		step_store(c, S_ES, index_get(c, R_EDI), port_in(c, port, size), size);
+		c->v->stats.string_elements += more;
 		index_add(c, R_EDI, delta);
-	} while (next_element(c, 1, true));
+		if (!next_element(c, 1, true))
+			return;
+	}
 }
 
 void op_outs(struct step *c)
@@ -232,8 +235,11 @@ void op_outs(struct step *c)
 	port_check(c, port, size);
 	if (nothing_to_do(c))
 		return;
-	do {
+	for (bool more = false;; more = true) {
 		port_out(c, port, size, step_load(c, c->i->seg, index_get(c, R_ESI), size));
+		c->v->stats.string_elements += more;
 		index_add(c, R_ESI, delta);
-	} while (next_element(c, 1, true));
+		if (!next_element(c, 1, true))
+			return;
+	}
 }

@@ -15,6 +15,7 @@ struct phase_note {
 	char line[PHASE_LINE]; /* its beginning; what is not printable ASCII is '?' */
 	uint64_t cycles;       /* TSC since phases_create */
 	uint64_t count[EV_COUNT][MECH_COUNT]; /* since the run began */
+	uint64_t string_elements;
 };
 
 struct phases;

@@ -57,6 +57,8 @@ struct stats {
 	unsigned hw_n;
 	struct stat_note note[STAT_NOTE_MAX];
 	unsigned note_n;
+	/* Elements of INS and OUTS after the first that one exit moved: events, but no exits of their own. */
+	uint64_t string_elements;
 	struct trace *trace;
 	struct attrib *attrib;
 	bool every; /* one of the two is there: every event is timed */
