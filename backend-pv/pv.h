@@ -98,6 +98,7 @@ void pv_ldt_clear(struct pv *pv);
 #define SP_USER   0x08u
 #define SP_LARGE  0x10u
 #define SP_GLOBAL 0x20u
+#define SP_STALE  0x80u /* queued in struct space: the page tables say something else by now */
 #define SHADOW_REGION_SHIFT 10 /* pages of 4 MiB, in which mapped and supervisor pages are counted */
 
 struct shadow {
@@ -105,6 +106,7 @@ struct shadow {
 	uint16_t mapped[1024];     /* pages mapped, by 4 MiB region */
 	uint16_t super[1024];      /* of these, supervisor pages */
 	bool hidden;               /* supervisor pages are PROT_NONE: guest user mode runs */
+	bool model;                /* tests: keep the books and make no system call */
 	uint64_t total;
 };
 
@@ -113,6 +115,7 @@ enum pv_interface { PV_TRAP, PV_PATCH, PV_PREVIRT, PV_XEN };
 enum isolation { ISO_LIMITS, ISO_UNMAP, ISO_KEYS };
 
 struct xen;
+struct space;
 struct pv {
 	struct vm *vm;
 	struct pv_cpu *cpu;
@@ -126,6 +129,7 @@ struct pv {
 	uint64_t bottom;            /* first reserved host address */
 	struct ldt ldt;
 	struct shadow shadow;
+	struct space *space;        /* xen: which pages map which frames (pv_space.h); else NULL */
 	uint8_t *block;             /* alternate signal stack; its first word points to cpu */
 	struct sigaction old[32];   /* by fault_signals[] */
 	bool signals, started, cpuid_faulting;
@@ -142,10 +146,23 @@ void pv_shadow_fini(struct pv *pv);
 int pv_shadow_map(struct pv *pv, uint32_t la, gpa_t gpa, unsigned n, unsigned flags);
 void pv_shadow_flush(struct pv *pv, uint32_t la);          /* INVLPG */
 void pv_shadow_flush_all(struct pv *pv, bool keep_global); /* MOV to CR3 */
+void pv_shadow_drop(struct pv *pv, uint32_t page, unsigned n);
+/* n pages, all of them mapped, keep their mappings with these flags. 0 or -errno. */
+int pv_shadow_protect(struct pv *pv, uint32_t page, unsigned n, unsigned flags);
 int pv_shadow_switch(struct pv *pv, bool user);            /* before entering guest user or kernel code */
 /* A host page fault at linear la: 0 filled, 1 not RAM or not mappable (interpret it), or WALK_FAULT | error code. */
 enum { FILL_OK, FILL_EMULATE };
 int pv_shadow_fill(struct pv *pv, uint32_t la, unsigned access);
+
+/* ---- what a flush must drop, where every change of a page table is known (pv_space.c, pv_sync.c) ---- */
+void pv_space_page(struct pv *pv, uint32_t gfn, unsigned index); /* entry index of an L1 maps gfn no more, or allows less */
+void pv_space_region(struct pv *pv, unsigned index);             /* entry index of an L2 has changed */
+void pv_space_recheck(struct pv *pv);                            /* the root, or an entry of it, has changed */
+void pv_space_protect(struct pv *pv, uint32_t gfn);              /* the frame may be written no more */
+void pv_space_flush(struct pv *pv);                              /* the guest flushes its TLB, */
+void pv_space_flush_page(struct pv *pv, uint32_t la);            /* or one page of it */
+int pv_space_sync(struct pv *pv);                                /* before guest code runs on. 0 or -errno */
+void pv_space_mapped(struct pv *pv, uint32_t page);
 
 /* SYSENTER with a bad EBP: the host kernel went on at its landing pad, truncated to 32 bits, with EAX and EIP lost (Intel). */
 bool pv_sysenter_landed(const struct pv *pv);

@@ -171,6 +171,11 @@ static int entry_prepare(struct vcpu *v)
 		c->cpuid_native = 0;
 		syscall(SYS_arch_prctl, ARCH_SET_CPUID, 0);
 	}
+	if (pv->space) {
+		int r = pv_space_sync(pv);
+		if (r)
+			return r;
+	}
 	return pv_shadow_switch(pv, c->user);
 }
 

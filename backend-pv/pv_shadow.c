@@ -6,7 +6,7 @@
  * contiguous in guest-physical memory are mapped along, because a mapping costs far more than its size. Supervisor
  * pages are hidden while guest user mode runs (--user-isolation). Called by pv_trap.c and the xen files.
  */
-#include "pv.h"
+#include "pv_space.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +50,7 @@ static void range_drop(struct pv *pv, uint32_t page, unsigned n)
 		from = pv->bottom;
 	if (to > pv->top)
 		to = pv->top;
-	if (from < to)
+	if (from < to && !pv->shadow.model)
 		mmap((void *)from, to - from, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
@@ -59,14 +59,17 @@ static int host_prot(unsigned flags)
 	return PROT_READ | (flags & SP_WRITE ? PROT_WRITE : 0) | (flags & SP_EXEC ? PROT_EXEC : 0);
 }
 
-static void page_note(struct shadow *s, uint32_t page, unsigned flags)
+static void page_note(struct pv *pv, uint32_t page, unsigned flags)
 {
+	struct shadow *s = &pv->shadow;
 	unsigned r = page >> SHADOW_REGION_SHIFT, old = s->page[page];
 
 	if (old & SP_MAPPED) {
 		s->mapped[r]--;
 		s->super[r] = (uint16_t)(s->super[r] - !(old & SP_USER));
 		s->total--;
+		if (pv->space)
+			pv_space_unlink(pv, page);
 	}
 	if (flags & SP_MAPPED) {
 		s->mapped[r]++;
@@ -82,12 +85,35 @@ int pv_shadow_map(struct pv *pv, uint32_t la, gpa_t gpa, unsigned n, unsigned fl
 	size_t len = (size_t)n << PAGE_SHIFT;
 	void *at = host_of(pv, page);
 
-	if (mmap(at, len, host_prot(flags), MAP_SHARED | MAP_FIXED, pv->vm->mem.fd, (off_t)gpa.a) == MAP_FAILED)
+	if (!pv->shadow.model && mmap(at, len, host_prot(flags), MAP_SHARED | MAP_FIXED, pv->vm->mem.fd, (off_t)gpa.a) == MAP_FAILED)
 		return -errno;
 	if (pv->iso == ISO_KEYS && !(flags & SP_USER) && syscall(SYS_pkey_mprotect, at, len, host_prot(flags), pv->pkey))
 		return -errno;
 	for (unsigned i = 0; i < n; i++)
-		page_note(&pv->shadow, page + i, flags | SP_MAPPED);
+		page_note(pv, page + i, flags | SP_MAPPED);
+	if (pv->space) {
+		for (unsigned i = 0; i < n; i++)
+			pv_space_link(pv, page + i, (uint32_t)(gpa.a >> PAGE_SHIFT) + i);
+		pv_space_mapped(pv, page);
+	}
+	return 0;
+}
+
+void pv_shadow_drop(struct pv *pv, uint32_t page, unsigned n)
+{
+	range_drop(pv, page, n);
+	for (unsigned i = 0; i < n; i++)
+		page_note(pv, page + i, 0);
+}
+
+int pv_shadow_protect(struct pv *pv, uint32_t page, unsigned n, unsigned flags)
+{
+	bool hidden = pv->shadow.hidden && !(flags & SP_USER); /* stays inaccessible; the flags tell what comes back later */
+
+	if (!hidden && !pv->shadow.model && mprotect(host_of(pv, page), (size_t)n << PAGE_SHIFT, host_prot(flags)))
+		return -errno;
+	for (unsigned i = 0; i < n; i++)
+		pv->shadow.page[page + i] = (uint8_t)flags;
 	return 0;
 }
 
@@ -103,9 +129,7 @@ void pv_shadow_flush(struct pv *pv, uint32_t la)
 		page &= ~(REGION_PAGES - 1); /* covers a 4 MiB page, and both 2 MiB pages that it may be instead */
 		n = REGION_PAGES;
 	}
-	range_drop(pv, page, n);
-	for (unsigned i = 0; i < n; i++)
-		page_note(s, page + i, 0);
+	pv_shadow_drop(pv, page, n);
 }
 
 static void region_flush_local(struct pv *pv, unsigned region)
@@ -115,12 +139,19 @@ static void region_flush_local(struct pv *pv, unsigned region)
 	while (page < end) {
 		uint32_t from = page;
 		while (page < end && (pv->shadow.page[page] & (SP_MAPPED | SP_GLOBAL)) == SP_MAPPED)
-			page_note(&pv->shadow, page++, 0);
+			page_note(pv, page++, 0);
 		if (page > from)
 			range_drop(pv, from, page - from);
 		else
 			page++;
 	}
+}
+
+static void region_unlink(struct pv *pv, unsigned region)
+{
+	for (uint32_t page = region << SHADOW_REGION_SHIFT, end = page + REGION_PAGES; page < end; page++)
+		if (pv->shadow.page[page] & SP_MAPPED)
+			pv_space_unlink(pv, page);
 }
 
 void pv_shadow_flush_all(struct pv *pv, bool keep_global)
@@ -135,8 +166,11 @@ void pv_shadow_flush_all(struct pv *pv, bool keep_global)
 			continue;
 		}
 		unsigned from = r;
-		for (; r < ARRAY_LEN(s->mapped) && s->mapped[r]; r++)
+		for (; r < ARRAY_LEN(s->mapped) && s->mapped[r]; r++) {
+			if (pv->space)
+				region_unlink(pv, r);
 			s->mapped[r] = s->super[r] = 0;
+		}
 		range_drop(pv, from << SHADOW_REGION_SHIFT, (r - from) << SHADOW_REGION_SHIFT);
 		memset(s->page + (from << SHADOW_REGION_SHIFT), 0, (size_t)(r - from) << SHADOW_REGION_SHIFT);
 	}

@@ -34,19 +34,25 @@ _Static_assert(offsetof(struct start_info_x86_32, cmd_line) == 32 + 4 * 12, "the
 #define XEN_ENOENT 2
 #define XEN_ESRCH 3
 #define XEN_E2BIG 7
+#define XEN_EACCES 13
 #define XEN_EFAULT 14
 #define XEN_EBUSY 16
 #define XEN_EINVAL 22
 #define XEN_ENOSPC 28
 #define XEN_ENOSYS 38
+#define XEN_EOPNOTSUPP 95
 
 #define DOMID_SELF 0x7ff0u
 
-enum frame_type { FT_NONE, FT_WRITABLE, FT_L1, FT_L2, FT_L3 };
+/* What a frame is used as; from FT_L1 on a page table. FT_L2_TOP: the L2 of an L3's last slot, as Xen keeps it apart. */
+enum frame_type { FT_NONE, FT_WRITABLE, FT_SEGDESC, FT_L1, FT_L2, FT_L2_TOP, FT_L3 };
 struct frame {
+	uint32_t refs;  /* every reference; 0: nobody's, and not to be had */
+	uint32_t uses;  /* those as `type`; 0 lets the type change */
 	uint8_t type;
-	uint8_t pinned;
-	uint32_t count; /* uses as this type; 0 lets the type change */
+	uint8_t own;    /* the domain's own reference, from the start until it gives the frame back */
+	uint8_t pinned; /* one of refs and uses */
+	uint16_t held;  /* uses that the monitor keeps (xen_frame_hold), of refs and uses */
 };
 
 enum port_state { PORT_FREE, PORT_UNBOUND, PORT_VIRQ, PORT_INTERDOMAIN, PORT_IPI };
@@ -62,6 +68,7 @@ struct xen {
 	uint32_t shared_mfn;           /* shared_info: the first frame past them */
 	uint32_t grant_mfn;            /* then XEN_GRANT_FRAMES for the grant table */
 	uint32_t grant_frames;         /* of these, how many there are yet */
+	uint32_t frames_all;           /* and with ours above them, which the guest may map if they are shared: all of RAM */
 	struct frame *frame;
 	uint32_t root;                 /* mfn of the current L3 */
 	uint32_t hypercall_page;       /* guest-virtual; 0: none, int 0x82 is used */
@@ -70,6 +77,8 @@ struct xen {
 	uint32_t event_cs, event_eip, failsafe_cs, failsafe_eip;
 	uint32_t gdt_frame[16], gdt_entries;
 	uint32_t ldt_base, ldt_entries;
+	uint32_t ldt_frame[16];
+	uint16_t ldt_found;            /* bit i: ldt_frame[i] is known and held */
 	uint32_t assist;
 	uint32_t console_mfn, store_mfn, console_port, store_port;
 	struct port port[XEN_EVENTS];
@@ -83,12 +92,6 @@ struct xen {
 	uint64_t m2p_size;
 };
 
-/* The hypervisor's frames that the guest may map, and write: shared_info and its grant table. They have no type. */
-static inline bool xen_frame_lent(const struct xen *x, uint64_t mfn)
-{
-	return mfn == x->shared_mfn || (mfn >= x->grant_mfn && mfn < x->grant_mfn + x->grant_frames);
-}
-
 static inline struct xen *xen_of(struct vcpu *v)
 {
 	return ((struct pv *)v->vm->priv)->xen;
@@ -97,6 +100,7 @@ static inline struct xen *xen_of(struct vcpu *v)
 /* Guest memory with the guest kernel's rights: false on a fault (reads and writes may have happened in part). */
 bool xen_guest_read(struct vcpu *v, uint32_t va, void *buf, uint32_t len);
 bool xen_guest_write(struct vcpu *v, uint32_t va, const void *buf, uint32_t len);
+void *xen_va(struct vcpu *v, uint32_t va, bool write); /* xen_copy.c: the VMM's pointer, to the end of the page, or NULL */
 
 typedef int32_t xen_fn(struct vcpu *v, struct xen *x, const uint32_t *a);
 struct xen_call {
@@ -107,19 +111,39 @@ struct xen_call {
 const struct xen_call *xen_call_find(uint32_t nr);
 int32_t xen_call(struct vcpu *v, uint32_t nr, const uint32_t *a);
 
-xen_fn xen_mmu_update, xen_update_va_mapping, xen_mmuext_op, xen_multicall;               /* xen_mmu.c, xen_hypercall.c */
+xen_fn xen_mmu_update, xen_update_va_mapping, xen_update_va_mapping_otherdomain, xen_mmuext_op, xen_multicall;               /* xen_mmu.c, xen_hypercall.c */
 xen_fn xen_set_trap_table, xen_stack_switch, xen_iret, xen_set_callbacks, xen_callback_op; /* xen_traps.c */
 xen_fn xen_event_channel_op, xen_set_timer_op, xen_sched_op, xen_sched_op_compat;         /* xen_event.c */
 xen_fn xen_version, xen_memory_op, xen_console_io, xen_vm_assist, xen_fpu_taskswitch, xen_vcpu_op, xen_physdev_op,
-	xen_set_gdt, xen_update_descriptor, xen_grant_table_op;                           /* xen_misc.c */
+	xen_grant_table_op;                                                               /* xen_misc.c */
+xen_fn xen_set_gdt, xen_update_descriptor;                                                /* xen_desc.c */
 
 int xen_create(struct vcpu *v); /* xen_build.c: the domain without its host side */
 
-/* xen_mmu.c */
-int32_t xen_new_base(struct vcpu *v, uint32_t mfn); /* a new root; counts nothing */
-bool xen_frame_get(struct vcpu *v, uint32_t mfn, enum frame_type t);
+int32_t xen_new_base(struct vcpu *v, uint32_t mfn); /* xen_mmu.c: a new root */
+
+/*
+ * xen_type.c: references to frames. Whoever reads a guest's frame beyond one hypercall holds a reference; whoever writes it,
+ * even once, holds a use as FT_WRITABLE meanwhile, or a guest could have its page tables written by us (a ring, a grant, a
+ * block read). False: no such frame, or it is in use as something else.
+ */
+bool xen_ref_get(struct vcpu *v, uint32_t mfn);
+void xen_ref_put(struct vcpu *v, uint32_t mfn);
+bool xen_frame_get(struct vcpu *v, uint32_t mfn, enum frame_type t); /* a reference and a use */
 void xen_frame_put(struct vcpu *v, uint32_t mfn);
-bool xen_frames_audit(struct vcpu *v, uint32_t *count); /* recounts every reference into count[frames]; false when one is wrong */
+bool xen_frame_hold(struct vcpu *v, uint32_t mfn);   /* as xen_frame_get(FT_WRITABLE), for rings and grants: the auditor knows of it */
+void xen_frame_release(struct vcpu *v, uint32_t mfn);
+void xen_frame_share(struct xen *x, uint32_t mfn, bool writable); /* one of our own frames, frames .. frames_all-1: the guest may map it */
+int32_t xen_entry_set(struct vcpu *v, uint32_t mfn, unsigned index, uint64_t val, bool keep_ad);
+uint64_t *xen_table(struct vcpu *v, uint32_t mfn);
+unsigned xen_table_entries(enum frame_type t);
+/* xen_audit.c: recounts every reference and looks at every host mapping; false says in why what is wrong. */
+bool xen_audit(struct vcpu *v, char *why, size_t n);
+
+/* xen_desc.c */
+bool xen_descriptors_valid(struct vcpu *v, uint32_t mfn);
+void xen_ldt_forget(struct vcpu *v);
+int32_t xen_set_ldt(struct vcpu *v, uint32_t base, uint32_t entries);
 
 /* xen_event.c */
 void xen_event_send(struct vcpu *v, uint32_t port);

@@ -6,6 +6,7 @@
  * next 4 MiB boundary that leaves 512 KiB. The last frame of RAM is the hypervisor's: shared_info. Sources: xen/xen.h
  * ("Start-of-day memory layout"), xen/elfnote.h. Called once by pv.c; read next: xen_mmu.c.
  */
+#include "pv_space.h"
 #include "xen.h"
 #include <errno.h>
 #include <stdio.h>
@@ -98,6 +99,11 @@ static uint32_t tables_build(struct vcpu *v, struct layout *l)
 		l2_of[g] = next++;
 		memset(frame_ptr(v, l2_of[g]), 0, PAGE_SIZE);
 		l3[g] = (uint64_t)l2_of[g] << PAGE_SHIFT | PTE_PRESENT;
+	}
+	if (!l2_of[3]) { /* the ABI: the last GiB has its table, however little of it there is */
+		l2_of[3] = next++;
+		memset(frame_ptr(v, l2_of[3]), 0, PAGE_SIZE);
+		l3[3] = (uint64_t)l2_of[3] << PAGE_SHIFT | PTE_PRESENT;
 	}
 	uint32_t l1 = 0, seen = UINT32_MAX, last = l->tables + 1 + 4 + l->l1s;
 	for (uint32_t i = 0; i < l->v_end; i++) {
@@ -259,7 +265,8 @@ static int domain_build(struct vcpu *v, struct xen *x)
 	if (!xen_frame_get(v, x->root, FT_L3))
 		return -EINVAL;
 	x->frame[x->root].pinned = 1; /* the ABI: the initial L3 is pinned, and in use as the root */
-	return xen_frame_get(v, x->root, FT_L3) ? 0 : -EINVAL;
+	/* Rings that we write to: held, so that the guest cannot make page tables of them. */
+	return xen_frame_get(v, x->root, FT_L3) && xen_frame_hold(v, x->store_mfn) && xen_frame_hold(v, x->console_mfn) ? 0 : -EINVAL;
 }
 
 /* Builds the domain without the parts of the host that direct execution needs: what the fuzzer under ASan uses. */
@@ -281,9 +288,14 @@ int xen_create(struct vcpu *v)
 	x->grant_mfn = x->shared_mfn + 1;
 	x->shared = frame_ptr(v, x->shared_mfn);
 	x->info = (struct vcpu_info_x86_32 *)&x->shared->vcpu_info[0];
-	x->frame = calloc(x->frames, sizeof(*x->frame));
-	if (!x->frame)
+	x->frames_all = (uint32_t)(v->vm->mem.size >> PAGE_SHIFT);
+	x->frame = calloc(x->frames_all, sizeof(*x->frame));
+	if (!x->frame || pv_space_init(pv, x->frames_all))
 		return -ENOMEM;
+	for (uint32_t i = 0; i < x->frames; i++)
+		x->frame[i].refs = x->frame[i].own = 1;
+	for (uint32_t i = x->shared_mfn; i < x->grant_mfn + XEN_GRANT_FRAMES; i++) /* as Xen's pages shared with a guest */
+		xen_frame_share(x, i, true);
 	x->kernel_ss = KERNEL_DS;
 	x->last_mech = MECH_TRAP;
 	int r = domain_build(v, x);
@@ -315,6 +327,7 @@ void xen_fini(struct pv *pv)
 		return;
 	if (x->m2p)
 		munmap(x->m2p, x->m2p_size);
+	pv_space_fini(pv);
 	free(x->frame);
 	free(x);
 	pv->xen = NULL;

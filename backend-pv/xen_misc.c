@@ -162,41 +162,6 @@ int32_t xen_physdev_op(struct vcpu *v, struct xen *x, const uint32_t *a)
 	return a[0] == 6 || a[0] == 7 ? 0 : -XEN_ENOSYS;
 }
 
-/*
- * set_gdt(frames, entries): the guest's descriptors are read when a selector is loaded, and their twins go into the host's
- * LDT with DPL 3; so nothing is checked but the frames, and a frame in use here may still be written.
- */
-int32_t xen_set_gdt(struct vcpu *v, struct xen *x, const uint32_t *a)
-{
-	uint32_t frames[16] = { 0 }, n = (a[1] + 511) / 512;
-
-	stat_count(&v->stats, EV_DT_LOAD, MECH_HYPERCALL);
-	if (a[1] > 14 * 512 || n > 14)
-		return -XEN_EINVAL;
-	if (!xen_guest_read(v, a[0], frames, n * 4))
-		return -XEN_EFAULT;
-	for (uint32_t i = 0; i < n; i++)
-		if (frames[i] >= x->frames)
-			return -XEN_EINVAL;
-	memcpy(x->gdt_frame, frames, sizeof(frames));
-	x->gdt_entries = a[1];
-	return 0;
-}
-
-/* update_descriptor(machine address low, high, descriptor low, high): a write to a frame of the guest's own, not a table. */
-int32_t xen_update_descriptor(struct vcpu *v, struct xen *x, const uint32_t *a)
-{
-	uint64_t at = (uint64_t)a[1] << 32 | a[0], mfn = at >> PAGE_SHIFT;
-
-	if (mfn >= x->frames || (at & 7))
-		return -XEN_EINVAL;
-	if (!xen_frame_get(v, (uint32_t)mfn, FT_WRITABLE))
-		return -XEN_EINVAL;
-	memcpy(mem_ptr(&v->vm->mem, GPA(at), 8), &a[2], 8);
-	xen_frame_put(v, (uint32_t)mfn);
-	return 0;
-}
-
 /* grant_table_op: no table yet; GNTTABOP_query_size and the rest answer that there is none. */
 int32_t xen_grant_table_op(struct vcpu *v, struct xen *x, const uint32_t *a)
 {

@@ -24,6 +24,7 @@ struct domain *domain_new(const char *image, uint64_t mem)
 	d->pv.cpu = d->cpu;
 	d->pv.top = PV_TOP;
 	d->pv.bottom = PAGE_SIZE;
+	d->pv.shadow.model = true;
 	d->cpu->pv = &d->pv;
 	d->cpu->v = v;
 	d->cpu->st = &v->state;

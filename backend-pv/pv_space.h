@@ -1,0 +1,34 @@
+/*
+ * pv_space.h - which host pages map which frames, and which of them lag behind the guest's page tables.
+ *
+ * Used by the xen interface alone, where every change of a page table is a hypercall: so what a flush must drop is known,
+ * and all else stays mapped. Read next: pv_space.c (marks), pv_sync.c (acts).
+ */
+#pragma once
+#include "pv.h"
+
+#define SPACE_QUEUE 4096u
+#define SPACE_REGIONS 2048u /* of 2 MiB: what one L2 entry maps */
+
+struct space {
+	uint32_t *gfn, *next, *prev; /* by page of guest-linear space; links are page + 1 */
+	uint32_t *head;              /* by frame: the first page that maps it, + 1 */
+	uint32_t frames;
+	uint32_t n, queue[SPACE_QUEUE]; /* pages marked SP_STALE */
+	uint64_t l2[SPACE_REGIONS];  /* the L2 entry under which the region's pages were mapped */
+	uint8_t dirty[SPACE_REGIONS]; /* that entry has changed since */
+	bool due;                    /* what is marked must go before guest code runs on */
+	bool recheck;                /* the root, an L3 entry or some L2 entry has changed */
+	bool all;                    /* the queue was too short */
+	uint64_t syncs, kept, dropped, protected; /* pages */
+};
+
+/* The rights and the presence bit of an L2 entry: what makes two of them the same to a host mapping. */
+#define SPACE_L2_MASK 0x8000000ffffff007ull
+
+int pv_space_init(struct pv *pv, uint32_t frames); /* 0 or -errno */
+void pv_space_fini(struct pv *pv);
+
+/* A host mapping comes and goes (pv_shadow.c). */
+void pv_space_link(struct pv *pv, uint32_t page, uint32_t gfn);
+void pv_space_unlink(struct pv *pv, uint32_t page);
