@@ -12,6 +12,8 @@ const struct engine engines[] = {
 	{ "native", "the same object files in a 32-bit Linux program", false },
 	{ "bt", "binary translation of the Multiboot image", false },
 	{ "pv-trap", "direct execution of the Multiboot image, trap interface", false },
+	{ "pv-patch", "direct execution of the Multiboot image, rewritten at load time", false },
+	{ "pv-previrt", "direct execution of the pre-virtualized image, patched at load time", false },
 	{ "pv-xen", "direct execution of the Xen image, hypercalls", false },
 	{ "interp", "the reference interpreter", true },
 	{ "qemu-tcg", "qemu-system-i386, TCG, the same Multiboot image", true },
@@ -104,7 +106,8 @@ static const char *command_qemu(struct command_builder *b, const struct engine_p
 static const char *command_ringlab(struct command_builder *b, const struct engine *e, const struct engine_paths *p, const char *guest,
 	const char *words)
 {
-	bool pv = !strncmp(e->name, "pv-", 3), xen = !strcmp(e->name, "pv-xen");
+	bool pv = !strncmp(e->name, "pv-", 3);
+	const char *build = !strcmp(e->name, "pv-xen") ? "-xen" : !strcmp(e->name, "pv-previrt") ? "-previrt" : "";
 
 	command_add(b, "%s", p->ringlab);
 	command_add(b, "run");
@@ -116,7 +119,7 @@ static const char *command_ringlab(struct command_builder *b, const struct engin
 	}
 	command_add(b, "--append");
 	command_add(b, "%s", words);
-	return missing(command_add(b, "%s/%s%s.elf", p->guests, guest, xen ? "-xen" : ""));
+	return missing(command_add(b, "%s/%s%s.elf", p->guests, guest, build));
 }
 
 const char *engine_command(const struct engine *e, const struct engine_paths *p, const char *guest, const char *words,

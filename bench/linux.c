@@ -5,7 +5,7 @@
  * timed by the guest's own program, and the same program natively), compute (the compute kernels in guest user space),
  * ablation (boot without one mechanism of `bt` each), traps (host traps an operation, at first and in the steady state).
  * Both engines get the same kernel, initial RAM disk, command line, memory, and CPU features. Images come from
- * scripts/linux-guest. Read next: linux_rows.c, linux_stats.c.
+ * scripts/linux-guest. Read next: rows.c, linux_stats.c.
  */
 #include "linux.h"
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
  * main.c - `ringlab-bench`: the benchmarks' command line.
  *
- * Each benchmark is one file: compute.c, nano.c, startup.c; linux.c has two more. Ratios of one interleaved run are printed, never judged by an
+ * Each benchmark is one file: compute.c, nano.c, startup.c, kernel.c, linux.c; rows.c and linux_stats.c serve the last two. Ratios of one interleaved run are printed, never judged by an
  * exit status; only wrong results (checksums that differ, a guest that fails) give a nonzero one.
  */
 #include <errno.h>
@@ -12,15 +12,16 @@
 #include "bench.h"
 
 static const char help[] =
-	"usage: ringlab-bench compute|nano|startup|linux [OPTION…]\n\n"
+	"usage: ringlab-bench compute|nano|startup|linux|kernel [OPTION…]\n\n"
 	"  compute   the compute kernels on each engine against the same object files run natively\n"
 	"  nano      the nano guest's costs on each engine, with the bars they are held to\n"
 	"  startup   from process start to the first guest instruction, and resident memory\n"
-	"  linux     Debian's i386 kernels against QEMU TCG: boot, in-guest operations, user-space compute, ablations, traps\n\n"
-	"  --rounds N        interleaved rounds (compute 31, nano 7, startup 21, linux 5)\n"
+	"  linux     Debian's i386 kernels against QEMU TCG: boot, in-guest operations, user-space compute, ablations, traps\n"
+	"  kernel    our Unix-like guest kernel: boot and everyday operations on each engine\n\n"
+	"  --rounds N        interleaved rounds (compute 31, nano 7, startup 21, linux 5, kernel 5)\n"
 	"  --reps N          warm repetitions in each process (compute 5)\n"
-	"  --engines LIST    of native,bt,pv-trap,pv-xen,interp,qemu-tcg (default: what can run here)\n"
-	"  --only LIST       kernels or nano cells; linux: of boot,lat,compute,ablation,traps\n"
+	"  --engines LIST    of native,bt,pv-trap,pv-patch,pv-previrt,pv-xen,interp,qemu-tcg; kernel: host-linux too (default: what can run here)\n"
+	"  --only LIST       kernels or nano cells; linux: of boot,lat,compute,ablation,traps; kernel: of boot,ops\n"
 	"  --raw FILE        write every sample, tab-separated\n"
 	"  --thp             allow huge pages (default: off for all children)\n"
 	"  --cpu N           pin children to this CPU (default: the last one)\n"
@@ -83,7 +84,7 @@ int main(int argc, char **argv)
 		int (*run)(const struct bench_options *o);
 		unsigned rounds, reps;
 	} benches[] = { { "compute", bench_compute, 31, 5 }, { "nano", bench_nano, 7, 1 }, { "startup", bench_startup, 21, 1 },
-		{ "linux", bench_linux, 5, 1 } };
+		{ "linux", bench_linux, 5, 1 }, { "kernel", bench_kernel, 5, 1 } };
 	struct bench_options o = { .cpu = cpu_choose() };
 	int c;
 

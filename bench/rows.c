@@ -1,11 +1,11 @@
 /*
- * linux_rows.c - figures by row and engine, compared round by round: medians, intervals, bars and the geometric mean.
+ * rows.c - figures by row and engine, compared round by round: medians, intervals, bars and the geometric mean.
  *
- * A ratio is of two figures of the same round, because the speed of the host drifts. Called by linux.c.
+ * A ratio is of two figures of the same round, because the speed of the host drifts. Called by linux.c and kernel.c.
  */
 #include <math.h>
 #include <string.h>
-#include "linux.h"
+#include "rows.h"
 
 struct row *rows_get(struct rows *r, const char *name)
 {
@@ -88,6 +88,8 @@ static void row_print(const struct rows *r, const struct row *row)
 	for (int c = 1; r->col[c]; c++) {
 		struct interval v = series_median_interval(&row->ratio[c]);
 
+		if (r->lean && c != r->reference)
+			continue;
 		if (row->ratio[c].n)
 			printf("  %6.3f [%6.3f,%6.3f]", v.mid, v.low, v.high);
 		else
@@ -124,6 +126,8 @@ void rows_print(const struct rows *r)
 	for (int c = 0; r->col[c]; c++)
 		printf(" %12s", r->col[c]);
 	for (int c = 1; r->col[c]; c++) {
+		if (r->lean && c != r->reference)
+			continue;
 		snprintf(head, sizeof(head), "%s/%s [95 %%]", r->col[0], r->col[c]);
 		printf("  %-22s", head);
 	}
