@@ -21,12 +21,15 @@ FILES = ("stats.json", "console", "stderr", "status", "hist")
 
 class Job:
     """One guest to run: its label (a name of guests.cfg, or a file's), its ELF, its command line (None: guests.cfg's),
-    and its line of guests.cfg."""
+    and its line of guests.cfg, whose seventh field is a disk image."""
 
     def __init__(self, label, path, append, cfg=""):
         self.label, self.path, self.append, self.cfg = label, path, append, cfg
-        self.listed = cfg.split("|")[1].strip() if cfg else ""
-        self.sha256 = sha256_file(path)
+        fields = [f.strip() for f in cfg.split("|")]
+        self.listed = fields[1] if cfg else ""
+        self.disk_place = fields[6] if len(fields) > 6 else ""
+        self.disk = path[:-len(self.listed)] + self.disk_place if self.disk_place else None
+        self.sha256 = sha256_file(path) + (sha256_file(self.disk) if self.disk else "")
 
     def inside(self):
         """What the machine's ringlab is given: the name, or the file's place there."""
