@@ -163,6 +163,11 @@ void pv_space_flush(struct pv *pv);                              /* the guest fl
 void pv_space_flush_page(struct pv *pv, uint32_t la);            /* or one page of it */
 int pv_space_sync(struct pv *pv);                                /* before guest code runs on. 0 or -errno */
 void pv_space_mapped(struct pv *pv, uint32_t page);
+/* The first member of struct space: is there anything for pv_space_sync to do? */
+static inline bool pv_space_due(const struct pv *pv)
+{
+	return *(const bool *)pv->space;
+}
 
 /* SYSENTER with a bad EBP: the host kernel went on at its landing pad, truncated to 32 bits, with EAX and EIP lost (Intel). */
 bool pv_sysenter_landed(const struct pv *pv);
@@ -179,6 +184,7 @@ void xen_fini(struct pv *pv);
 enum step xen_fault(struct vcpu *v, struct exit *e);           /* xen_traps.c */
 enum step xen_hypercall_slow(struct vcpu *v, struct exit *e, enum event_mech mech); /* xen_hypercall.c */
 int pv_hypercall_fast(struct pv_cpu *c);                       /* xen_fast.c: general registers only */
+int pv_hypercall_medium(struct pv_cpu *c);                     /* xen_hypercall.c: the x87 and SSE state is saved */
 void pv_flush_samples(struct pv_cpu *c);
 
 #define PV_RULES 98 /* rows of rules.c */

@@ -200,16 +200,31 @@ hc_kick:
 	movl	$PVX_KICK_N, C_EXIT(%r15)
 	mov	C_HOST_FS(%r15), %rax /* a kick may have sent us back after the guest's was loaded */
 	wrfsbase %rax
+	lea	unwind(%rip), %rbx
+	jmp	hc_save
 hc_slow:
-	/* x87 and SSE state is still the guest's: keep it, and give VMM code the initial state. */
+	lea	unwind(%rip), %rbx
+	cmp	$PVX_HYPERCALL_N, %eax
+	jne	hc_save
+	lea	hc_medium(%rip), %rbx
+hc_save:
+	/* x87 and SSE state is still the guest's: keep it, and give VMM code what the ABI promises (XSAVE and XRSTOR cost twice as much). */
 	mov	C_XSAVE(%r15), %rcx
-	mov	$3, %eax
-	xor	%edx, %edx
-	xsave64	(%rcx)
+	fxsave64 (%rcx)
+	movq	$3, 512(%rcx) /* XSTATE_BV, for pv_enter's XRSTOR */
 	mov	C_XINIT(%r15), %rcx
-	mov	C_XMASK(%r15), %eax
-	mov	C_XMASK+4(%r15), %edx
-	xrstor64 (%rcx)
-	jmp	unwind
+	fninit
+	ldmxcsr	24(%rcx)
+	jmp	*%rbx
+/* Most hypercalls change none of the guest's registers but EAX: done here, with its segment registers in place. */
+hc_medium:
+	mov	%r15, %rdi /* the stack is aligned, as pv_hc_begin left it */
+	call	pv_hypercall_medium
+	mov	%eax, C_EXIT(%r15)
+	test	%eax, %eax
+	jnz	unwind
+	mov	C_XSAVE(%r15), %rcx
+	fxrstor64 (%rcx)
+	jmp	pv_hc_check
 pv_text_end:
 	.section .note.GNU-stack,"",@progbits

@@ -18,6 +18,7 @@
 #define C_USE_PKRU   144
 #define C_PKRU       148
 #define PVX_KICK_N   2
+#define PVX_HYPERCALL_N 3
 #define PVX_ABORT_N  7
 /* ucontext_t of x86-64 glibc */
 #define UC_R8     40

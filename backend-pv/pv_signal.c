@@ -27,7 +27,7 @@ OFFSET_IS(attention, C_ATT);
 OFFSET_IS(raw_flags, C_RAW_FLAGS);
 OFFSET_IS(use_pkru, C_USE_PKRU);
 OFFSET_IS(pkru, C_PKRU);
-_Static_assert(PVX_KICK == PVX_KICK_N && PVX_ABORT == PVX_ABORT_N, "exit codes");
+_Static_assert(PVX_KICK == PVX_KICK_N && PVX_ABORT == PVX_ABORT_N && PVX_HYPERCALL == PVX_HYPERCALL_N, "exit codes");
 _Static_assert(offsetof(struct cpu_state, gpr) == 0 && sizeof(((struct cpu_state *)0)->gpr[0]) == 8, "gpr");
 _Static_assert(offsetof(ucontext_t, uc_mcontext.gregs[REG_R8]) == UC_R8, "ucontext");
 _Static_assert(offsetof(ucontext_t, uc_mcontext.gregs[REG_RDI]) == UC_RDI, "ucontext");

@@ -11,13 +11,13 @@
 #define SPACE_REGIONS 2048u /* of 2 MiB: what one L2 entry maps */
 
 struct space {
+	bool due;                    /* what is marked must go before guest code runs on; first: see pv_space_due */
 	uint32_t *gfn, *next, *prev; /* by page of guest-linear space; links are page + 1 */
 	uint32_t *head;              /* by frame: the first page that maps it, + 1 */
 	uint32_t frames;
 	uint32_t n, queue[SPACE_QUEUE]; /* pages marked SP_STALE */
 	uint64_t l2[SPACE_REGIONS];  /* the L2 entry under which the region's pages were mapped */
 	uint8_t dirty[SPACE_REGIONS]; /* that entry has changed since */
-	bool due;                    /* what is marked must go before guest code runs on */
 	bool recheck;                /* the root, an L3 entry or some L2 entry has changed */
 	bool all;                    /* the queue was too short */
 	uint64_t syncs, kept, dropped, protected; /* pages */

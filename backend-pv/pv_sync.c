@@ -161,24 +161,32 @@ static void region_sync(struct pv *pv, struct run *run, unsigned region)
 	}
 }
 
-static void regions_sync(struct pv *pv, struct run *run)
+static void region_check(struct pv *pv, struct run *run, unsigned region)
 {
 	struct space *s = pv->space;
+	uint64_t e = l2_entry(&pv->vm->vcpu, region);
 
-	for (unsigned r = 0; r < SPACE_REGIONS; r++) {
-		uint64_t e;
-		if (!pv->shadow.mapped[r >> 1]) {
-			r |= 1;
-			continue;
-		}
-		e = l2_entry(&pv->vm->vcpu, r);
-		if (e == s->l2[r] && !s->dirty[r]) {
-			run_end(pv, run);
-			continue;
-		}
-		region_sync(pv, run, r);
-		s->l2[r] = e;
-		s->dirty[r] = 0;
+	if (e == s->l2[region] && !s->dirty[region]) {
+		run_end(pv, run);
+		return;
+	}
+	region_sync(pv, run, region);
+	s->l2[region] = e;
+	s->dirty[region] = 0;
+}
+
+static void regions_sync(struct pv *pv, struct run *run)
+{
+	const uint16_t *mapped = pv->shadow.mapped; /* by 4 MiB: two regions */
+
+	for (unsigned r = 0; r < SPACE_REGIONS / 2; r += 4) {
+		uint64_t four;
+		memcpy(&four, mapped + r, sizeof(four));
+		for (unsigned i = r; four && i < r + 4; i++)
+			if (mapped[i]) {
+				region_check(pv, run, 2 * i);
+				region_check(pv, run, 2 * i + 1);
+			}
 	}
 	run_end(pv, run);
 }

@@ -87,6 +87,7 @@ struct xen {
 	bool blocked;
 	uint64_t poll_deadline;
 	enum event_mech last_mech;     /* how the VMM was entered last: upcalls are counted by it */
+	uint32_t multicall_from;       /* entries of a multicall that xen_fast.c has done */
 	bool no_result;                /* the hypercall has replaced the registers: EAX is not a result */
 	uint32_t *m2p;                 /* machine to pseudo-physical, the VMM's writable view */
 	uint64_t m2p_size;
@@ -95,6 +96,12 @@ struct xen {
 static inline struct xen *xen_of(struct vcpu *v)
 {
 	return ((struct pv *)v->vm->priv)->xen;
+}
+
+/* The VMM's view of a frame that is RAM: as a table, mostly. */
+static inline uint64_t *xen_table(struct vcpu *v, uint32_t mfn)
+{
+	return (uint64_t *)(v->vm->mem.host + ((uint64_t)mfn << PAGE_SHIFT));
 }
 
 /* Guest memory with the guest kernel's rights: false on a fault (reads and writes may have happened in part). */
@@ -107,7 +114,9 @@ struct xen_call {
 	const char *name;
 	xen_fn *fn;
 	const char *note; /* why refused, where it is */
+	bool light;       /* built with general registers only, and changes no register but EAX: needs no state saved */
 };
+extern const struct xen_call xen_calls[XEN_MAX_CALL];
 const struct xen_call *xen_call_find(uint32_t nr);
 int32_t xen_call(struct vcpu *v, uint32_t nr, const uint32_t *a);
 
@@ -135,7 +144,6 @@ bool xen_frame_hold(struct vcpu *v, uint32_t mfn);   /* as xen_frame_get(FT_WRIT
 void xen_frame_release(struct vcpu *v, uint32_t mfn);
 void xen_frame_share(struct xen *x, uint32_t mfn, bool writable); /* one of our own frames, frames .. frames_all-1: the guest may map it */
 int32_t xen_entry_set(struct vcpu *v, uint32_t mfn, unsigned index, uint64_t val, bool keep_ad);
-uint64_t *xen_table(struct vcpu *v, uint32_t mfn);
 unsigned xen_table_entries(enum frame_type t);
 /* xen_audit.c: recounts every reference and looks at every host mapping; false says in why what is wrong. */
 bool xen_audit(struct vcpu *v, char *why, size_t n);
@@ -144,6 +152,14 @@ bool xen_audit(struct vcpu *v, char *why, size_t n);
 bool xen_descriptors_valid(struct vcpu *v, uint32_t mfn);
 void xen_ldt_forget(struct vcpu *v);
 int32_t xen_set_ldt(struct vcpu *v, uint32_t base, uint32_t entries);
+
+/* After a hypercall: is there more to do before the guest goes on than to jump back? */
+static inline bool xen_must_leave(const struct pv_cpu *c)
+{
+	const struct vcpu_info_x86_32 *info = c->pv->xen->info;
+
+	return (info->evtchn_upcall_pending && !info->evtchn_upcall_mask) || c->v->vm->end != END_NONE || pv_space_due(c->pv);
+}
 
 /* xen_event.c */
 void xen_event_send(struct vcpu *v, uint32_t port);

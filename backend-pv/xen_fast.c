@@ -26,6 +26,48 @@ static bool count_call(struct pv_cpu *c, uint64_t t0)
 	return c->samples == ARRAY_LEN(c->sample);
 }
 
+/* multicall, as far as its entries are light ones; false: the rest needs more (xen_hypercall.c). */
+static bool multicall(struct vcpu *v, struct xen *x, const uint32_t *a, int32_t *r)
+{
+	uint32_t call[8];
+
+	if (a[1] > XEN_MAX_BATCH)
+		return false;
+	for (uint32_t i = 0; i < a[1]; i++) {
+		uint32_t at = a[0] + i * (uint32_t)sizeof(call);
+		x->multicall_from = i;
+		if (!xen_guest_read(v, at, call, sizeof(call)) || call[0] >= XEN_MAX_CALL || !xen_calls[call[0]].light)
+			return false;
+		call[1] = (uint32_t)xen_calls[call[0]].fn(v, x, call + 2);
+		if (!xen_guest_write(v, at + 4, &call[1], 4)) {
+			*r = -XEN_EFAULT;
+			break;
+		}
+	}
+	x->multicall_from = 0;
+	return true;
+}
+
+/* The hypercalls that need no more than general registers. False: it is another one. */
+static bool light(struct pv_cpu *c, struct xen *x, uint32_t nr)
+{
+	struct cpu_state *s = c->st;
+	uint32_t a[6] = { (uint32_t)s->gpr[R_EBX], (uint32_t)s->gpr[R_ECX], (uint32_t)s->gpr[R_EDX], (uint32_t)s->gpr[R_ESI],
+		(uint32_t)s->gpr[R_EDI], (uint32_t)s->gpr[R_EBP] };
+	int32_t r = 0;
+
+	if (nr == 13) {
+		if (!multicall(c->v, x, a, &r))
+			return false;
+	} else if (nr < XEN_MAX_CALL && xen_calls[nr].light) {
+		r = xen_calls[nr].fn(c->v, x, a);
+	} else {
+		return false;
+	}
+	s->gpr[R_EAX] = (uint32_t)r;
+	return true;
+}
+
 int pv_hypercall_fast(struct pv_cpu *c)
 {
 	struct cpu_state *s = c->st;
@@ -36,13 +78,12 @@ int pv_hypercall_fast(struct pv_cpu *c)
 
 	c->far_eip = return_address(x, nr);
 	s->rip = c->far_eip;
-	if (c->user || c->tf_seen || (c->raw_flags & FL_TF) || nr != 17 || s->gpr[R_EBX] != 0)
+	if (c->user || c->tf_seen || (c->raw_flags & FL_TF))
 		return PVX_HYPERCALL;
-	/* xen_version(XENVER_version): the null hypercall */
-	s->gpr[R_EAX] = XEN_VERSION;
+	if (nr == 17 && s->gpr[R_EBX] == 0) /* xen_version(XENVER_version): the null hypercall */
+		s->gpr[R_EAX] = XEN_VERSION;
+	else if (!light(c, x, nr))
+		return PVX_HYPERCALL;
 	x->last_mech = MECH_HYPERCALL;
-	if (count_call(c, t0))
-		return PVX_FLUSH;
-	const struct vcpu_info_x86_32 *info = x->info;
-	return info->evtchn_upcall_pending && !info->evtchn_upcall_mask ? PVX_FLUSH : 0;
+	return count_call(c, t0) || xen_must_leave(c) ? PVX_FLUSH : 0;
 }

@@ -7,10 +7,10 @@
 #include "xen.h"
 #include <string.h>
 
-static const struct xen_call calls[XEN_MAX_CALL] = {
+const struct xen_call xen_calls[XEN_MAX_CALL] = {
 	[0] = { "set_trap_table", xen_set_trap_table, NULL },
-	[1] = { "mmu_update", xen_mmu_update, NULL },
-	[2] = { "set_gdt", xen_set_gdt, NULL },
+	[1] = { "mmu_update", xen_mmu_update, NULL, true },
+	[2] = { "set_gdt", xen_set_gdt, NULL, true },
 	[3] = { "stack_switch", xen_stack_switch, NULL },
 	[4] = { "set_callbacks", xen_set_callbacks, NULL },
 	[5] = { "fpu_taskswitch", xen_fpu_taskswitch, NULL },
@@ -18,19 +18,19 @@ static const struct xen_call calls[XEN_MAX_CALL] = {
 	[7] = { "platform_op", NULL, "for the privileged domain only" },
 	[8] = { "set_debugreg", NULL, "debug registers are not virtualized here" },
 	[9] = { "get_debugreg", NULL, "debug registers are not virtualized here" },
-	[10] = { "update_descriptor", xen_update_descriptor, NULL },
+	[10] = { "update_descriptor", xen_update_descriptor, NULL, true },
 	[12] = { "memory_op", xen_memory_op, NULL },
 	[13] = { "multicall", xen_multicall, NULL },
-	[14] = { "update_va_mapping", xen_update_va_mapping, NULL },
+	[14] = { "update_va_mapping", xen_update_va_mapping, NULL, true },
 	[15] = { "set_timer_op", xen_set_timer_op, NULL },
 	[17] = { "xen_version", xen_version, NULL },
 	[18] = { "console_io", xen_console_io, NULL },
 	[20] = { "grant_table_op", xen_grant_table_op, NULL },
 	[21] = { "vm_assist", xen_vm_assist, NULL },
-	[22] = { "update_va_mapping_otherdomain", xen_update_va_mapping_otherdomain, NULL },
+	[22] = { "update_va_mapping_otherdomain", xen_update_va_mapping_otherdomain, NULL, true },
 	[23] = { "iret", xen_iret, NULL },
 	[24] = { "vcpu_op", xen_vcpu_op, NULL },
-	[26] = { "mmuext_op", xen_mmuext_op, NULL },
+	[26] = { "mmuext_op", xen_mmuext_op, NULL, true },
 	[28] = { "nmi_op", NULL, "there are no NMIs" },
 	[29] = { "sched_op", xen_sched_op, NULL },
 	[30] = { "callback_op", xen_callback_op, NULL },
@@ -41,7 +41,7 @@ static const struct xen_call calls[XEN_MAX_CALL] = {
 
 const struct xen_call *xen_call_find(uint32_t nr)
 {
-	return nr < XEN_MAX_CALL && calls[nr].name ? &calls[nr] : NULL;
+	return nr < XEN_MAX_CALL && xen_calls[nr].name ? &xen_calls[nr] : NULL;
 }
 
 int32_t xen_call(struct vcpu *v, uint32_t nr, const uint32_t *a)
@@ -58,7 +58,8 @@ int32_t xen_multicall(struct vcpu *v, struct xen *x, const uint32_t *a)
 
 	if (a[1] > XEN_MAX_BATCH)
 		return -XEN_E2BIG;
-	for (uint32_t i = 0; i < a[1] && v->vm->end == END_NONE; i++) {
+	/* What xen_fast.c has not done: it stops at the first entry that needs more than it has. */
+	for (uint32_t i = x->multicall_from; i < a[1] && v->vm->end == END_NONE; i++) {
 		uint32_t at = a[0] + i * sizeof(call);
 		if (!xen_guest_read(v, at, call, sizeof(call)))
 			return -XEN_EFAULT;
@@ -84,10 +85,27 @@ enum step xen_hypercall_slow(struct vcpu *v, struct exit *e, enum event_mech mec
 	x->last_mech = mech;
 	x->no_result = false;
 	int32_t r = xen_call(v, nr, a);
+	x->multicall_from = 0;
 	if (!x->no_result)
 		s->gpr[R_EAX] = (uint32_t)r;
 	stat_end(&v->stats, EV_HYPERCALL, mech, eip, t0);
 	return STEP_GO;
+}
+
+/*
+ * A hypercall through the page that needs no register of the guest's but the general ones: called by pv_entry.S with the
+ * guest's x87 and SSE state saved, and its segment registers still loaded. 0: done, go back to the guest the short way.
+ */
+int pv_hypercall_medium(struct pv_cpu *c)
+{
+	struct vcpu *v = c->v;
+	struct xen *x = c->pv->xen;
+	struct exit e;
+
+	if (!x || c->user || c->tf_seen || (c->raw_flags & FL_TF) || (uint32_t)c->st->gpr[R_EAX] == 23 /* iret */)
+		return PVX_HYPERCALL;
+	xen_hypercall_slow(v, &e, MECH_HYPERCALL);
+	return xen_must_leave(c) || x->blocked ? PVX_FLUSH : 0;
 }
 
 /* The trampoline's samples, into the histograms. */

@@ -189,7 +189,10 @@ int32_t xen_new_base(struct vcpu *v, uint32_t mfn)
 	x->root = mfn;
 	v->state.cr3 = (uint64_t)mfn << PAGE_SHIFT;
 	xen_frame_put(v, old);
-	pv_space_recheck(v->vm->priv);
+	if (mfn != old)
+		pv_space_recheck(v->vm->priv);
+	else
+		pv_space_flush(v->vm->priv);
 	return 0;
 }
 

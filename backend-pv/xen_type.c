@@ -14,11 +14,6 @@
 #include <assert.h>
 #include "xen_pte.h"
 
-uint64_t *xen_table(struct vcpu *v, uint32_t mfn)
-{
-	return (uint64_t *)(v->vm->mem.host + ((uint64_t)mfn << PAGE_SHIFT));
-}
-
 /* A PDPT has four entries; an L2 for the top GiB ends where the hypervisor's area begins. */
 unsigned xen_table_entries(enum frame_type t)
 {

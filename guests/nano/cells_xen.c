@@ -28,6 +28,16 @@ static const char *hypercall_cell(void)
 	return NULL;
 }
 
+/* One that the monitor does with the guest's x87 and SSE state saved: vcpu_op, is_up. */
+INLINE void state_one(void) { hypercall(__HYPERVISOR_vcpu_op, 3, 0, 0, 0, 0); }
+
+static const char *hypercall_state_cell(void)
+{
+	nano_measure(1, pre_nothing, state_one, state_one, NULL);
+	nano.hole = hypercall(__HYPERVISOR_vcpu_op, 3, 0, 0, 0, 0) != 1;
+	return NULL;
+}
+
 /* Fills the next k requests: page i gets frame 0 and frame 1 in turn. */
 INLINE void update_pre(uint32_t k)
 {
@@ -96,6 +106,7 @@ static const char *update_batched(void)
 
 const struct cell cells_xen[] = {
 	{ .name = "hypercall", .run = hypercall_cell },
+	{ .name = "hypercall-state", .run = hypercall_state_cell },
 	{ .name = "pt-update-single", .run = update_single },
 	{ .name = "pt-update-batched", .run = update_batched },
 	{ .name = NULL },
