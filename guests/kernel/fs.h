@@ -114,3 +114,8 @@ extern const struct file_ops inode_file_ops, null_file_ops, zero_file_ops, tty_f
 extern struct inode *root_dir;
 int path_lookup(const char *path, struct inode **out);
 int path_open(const char *path, uint32_t flags, uint32_t mode, struct file **out);
+int path_stat(const char *path, bool follow, struct linux_stat64 *st);
+enum path_change { PATH_UNLINK, PATH_RMDIR, PATH_MKDIR };
+int path_change(const char *path, enum path_change what, uint32_t mode);
+int path_rename(const char *from, const char *to);
+int file_stat(struct file *f, struct linux_stat64 *st);

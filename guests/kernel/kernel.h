@@ -22,10 +22,11 @@
 /* ---- main.c, console.c ---- */
 /* To the console, at once: %s %c %d %u %x %p with width and zero fill, 32-bit arguments (guests/lib/print.c). */
 #define printk hal_printf
-__attribute__((format(printf, 1, 2))) _Noreturn void panic(const char *fmt, ...);
+__attribute__((format(__printf__, 1, 2))) _Noreturn void panic(const char *fmt, ...);
 #define assert(x) ((x) ? (void)0 : panic("%s:%u: assertion failed: %s\n", __FILE_NAME__, __LINE__, #x))
 /* Writes back, reports lost pages, and ends the VM with this status. */
 _Noreturn void kernel_end(uint32_t status);
+extern bool kernel_verbose; /* the word `verbose` of the command line */
 
 /* ---- lists: circular, doubly linked, with a head ---- */
 struct list { struct list *next, *prev; };
@@ -84,14 +85,17 @@ int proc_sleep(struct waitq *q);
 int proc_sleep_for(struct waitq *q, uint32_t ticks); /* 0 too when the time is up; q may be NULL */
 void wake(struct waitq *q); /* everyone; from interrupt handlers too */
 
-/* Closes the interrupt flag and gives what it was: PUSHF and CLI; Xen: the upcall mask. */
-typedef uint32_t irq_flags;
-static inline irq_flags irq_save(void);
-static inline void irq_restore(irq_flags flags);
-
 #define HZ 100
 extern volatile uint32_t ticks; /* since boot, of 1/HZ s */
 uint64_t time_ns(void); /* since boot */
+/* Divides *n, and gives the remainder: there is no libgcc here. */
+static inline uint32_t div64(uint64_t *n, uint32_t by)
+{
+	uint32_t high = (uint32_t)(*n >> 32), low = (uint32_t)*n, q = high / by, rest = high % by;
+	__asm__("divl %2" : "+a"(low), "+d"(rest) : "rm"(by) : "cc");
+	*n = (uint64_t)q << 32 | low;
+	return rest;
+}
 uint32_t time_wall(void); /* seconds of Unix time, as far as the machine tells it */
 
 /* ---- user memory: user.c. True: all bytes were copied. Pages are brought in as the user's own access would ---- */

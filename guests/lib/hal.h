@@ -15,6 +15,7 @@
  * Read next: x86.h (instructions), boot.S and native.c, or xen_boot.S and xen.c.
  */
 #pragma once
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -54,8 +55,9 @@ extern struct truth ringlab_truth;
 void hal_putc(char c);
 void hal_puts(const char *s); /* no newline added */
 /* %s %c %d %u %x %08x %p %%, with width and zero fill; 32-bit arguments only. */
-__attribute__((format(printf, 1, 2)))
+__attribute__((format(__printf__, 1, 2)))
 void hal_printf(const char *fmt, ...);
+void hal_vprintf(const char *fmt, va_list ap);
 #define printf hal_printf
 
 /* ---- memory functions: string.c; the compiler calls them too ---- */

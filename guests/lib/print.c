@@ -1,7 +1,6 @@
 /*
  * print.c - a printf small enough to read: %s %c %d %u %x %p with width and zero fill.
  */
-#include <stdarg.h>
 #include "hal.h"
 
 void hal_puts(const char *s)
@@ -36,10 +35,8 @@ static void put_text(const char *s, unsigned width)
 		hal_putc(' ');
 }
 
-void hal_printf(const char *fmt, ...)
+void hal_vprintf(const char *fmt, va_list ap)
 {
-	va_list ap;
-	va_start(ap, fmt);
 	for (; *fmt; fmt++) {
 		if (*fmt != '%') {
 			hal_putc(*fmt);
@@ -71,5 +68,12 @@ void hal_printf(const char *fmt, ...)
 		default: hal_puts("%?"); fmt--; break;
 		}
 	}
+}
+
+void hal_printf(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	hal_vprintf(fmt, ap);
 	va_end(ap);
 }
