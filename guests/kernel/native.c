@@ -32,6 +32,8 @@ static char command_line[512];
 static struct { uint32_t from, to; } reserved[RESERVED_MAX]; /* physical: the image, the module, early tables */
 static unsigned reserved_n;
 static struct { uint32_t start, end; } module;
+static char early_input[64]; /* what was typed before the terminal is there */
+static uint32_t early_n;
 
 #define D(lo, hi) ((uint64_t)(hi) << 32 | (lo))
 uint64_t gdt[GDT_SLOTS] __attribute__((aligned(4096))) = {
@@ -138,7 +140,9 @@ void native_start(uint32_t magic, uint32_t info)
 	outb(0xa1, 0xff);
 	outb(COM1 + 1, 0);
 	outb(COM1 + 3, 3); /* 8N1 */
-	outb(COM1 + 2, 7); /* FIFOs on and empty */
+	while (early_n < sizeof early_input && (inb(COM1 + 5) & LSR_DATA))
+		early_input[early_n++] = (char)inb(COM1);
+	outb(COM1 + 2, 1); /* FIFOs on, and so empty */
 	tables_init();
 	if (magic != 0x2BADB002)
 		panic("kernel: not started by a Multiboot loader\n");
@@ -312,6 +316,7 @@ void arch_start(void)
 	outb(0x43, 0x34); /* channel 0, low and high byte, mode 2 */
 	outb(0x40, (uint8_t)divisor);
 	outb(0x40, (uint8_t)(divisor >> 8));
+	tty_input(early_input, early_n);
 	outb(COM1 + 4, 0x0b); /* OUT2 connects the UART to the controller */
 	outb(COM1 + 1, 1);    /* received data */
 	outb(0x21, (uint8_t)~(1u << 0 | 1u << 4));
