@@ -99,15 +99,24 @@ void pv_ldt_clear(struct pv *pv);
 #define SP_LARGE  0x10u
 #define SP_GLOBAL 0x20u
 #define SP_STALE  0x80u /* queued in struct space: the page tables say something else by now */
-#define SHADOW_REGION_SHIFT 10 /* pages of 4 MiB, in which mapped and supervisor pages are counted */
+#define SP_HIDDEN 0x40u /* inaccessible until the guest kernel touches it (pv_hide.c) */
+#define SHADOW_REGION_SHIFT 10 /* pages of 4 MiB, in which mapped pages are counted */
+
+struct spans {
+	struct span { uint32_t from, to; } s[24]; /* pages [from, to) */
+	unsigned n;
+};
 
 struct shadow {
 	uint8_t *page;             /* a byte for each page of 4 GiB */
 	uint16_t mapped[1024];     /* pages mapped, by 4 MiB region */
-	uint16_t super[1024];      /* of these, supervisor pages */
-	bool hidden;               /* supervisor pages are PROT_NONE: guest user mode runs */
 	bool model;                /* tests: keep the books and make no system call */
 	uint64_t total;
+	/* ISO_UNMAP (pv_hide.c) */
+	bool hidden;               /* guest user mode runs: every supervisor page is PROT_NONE */
+	struct spans shown, hot;   /* hold all supervisor pages that are accessible; those that recent kernel entries used */
+	struct spans apart;        /* runs that are mappings of their own */
+	unsigned entries;
 };
 
 /* The techniques of direct execution; --interface names one, else the image says. */
@@ -149,7 +158,8 @@ void pv_shadow_flush_all(struct pv *pv, bool keep_global); /* MOV to CR3 */
 void pv_shadow_drop(struct pv *pv, uint32_t page, unsigned n);
 /* n pages, all of them mapped, keep their mappings with these flags. 0 or -errno. */
 int pv_shadow_protect(struct pv *pv, uint32_t page, unsigned n, unsigned flags);
-int pv_shadow_switch(struct pv *pv, bool user);            /* before entering guest user or kernel code */
+void *pv_shadow_host(const struct pv *pv, uint32_t page);  /* where a page lies */
+int pv_shadow_prot(unsigned flags);                        /* mmap's PROT_* */
 /* A host page fault at linear la: 0 filled, 1 not RAM or not mappable (interpret it), or WALK_FAULT | error code. */
 enum { FILL_OK, FILL_EMULATE };
 int pv_shadow_fill(struct pv *pv, uint32_t la, unsigned access);
@@ -168,6 +178,12 @@ static inline bool pv_space_due(const struct pv *pv)
 {
 	return *(const bool *)pv->space;
 }
+
+/* ---- --user-isolation unmap (pv_hide.c) ---- */
+int pv_hide_switch(struct pv *pv, bool user);              /* before entering guest user or kernel code */
+void pv_hide_mapped(struct pv *pv, uint32_t page, unsigned n);
+int pv_hide_touch(struct pv *pv, uint32_t page);
+void pv_hide_forget(struct pv *pv);
 
 /* SYSENTER with a bad EBP: the host kernel went on at its landing pad, truncated to 32 bits, with EAX and EIP lost (Intel). */
 bool pv_sysenter_landed(const struct pv *pv);

@@ -176,7 +176,7 @@ static int entry_prepare(struct vcpu *v)
 		if (r)
 			return r;
 	}
-	return pv_shadow_switch(pv, c->user);
+	return pv_hide_switch(pv, c->user);
 }
 
 int pv_run(struct vcpu *v, struct exit *e)

@@ -36,7 +36,7 @@ void pv_shadow_fini(struct pv *pv)
 	pv->shadow.page = NULL;
 }
 
-static void *host_of(const struct pv *pv, uint32_t page)
+void *pv_shadow_host(const struct pv *pv, uint32_t page)
 {
 	return (void *)(((uint64_t)page << PAGE_SHIFT) + pv->shift);
 }
@@ -44,7 +44,7 @@ static void *host_of(const struct pv *pv, uint32_t page)
 /* Inaccessible again. The range may start below what is reserved, or end above it. */
 static void range_drop(struct pv *pv, uint32_t page, unsigned n)
 {
-	uint64_t from = (uint64_t)host_of(pv, page), to = from + ((uint64_t)n << PAGE_SHIFT);
+	uint64_t from = (uint64_t)pv_shadow_host(pv, page), to = from + ((uint64_t)n << PAGE_SHIFT);
 
 	if (from < pv->bottom)
 		from = pv->bottom;
@@ -54,7 +54,7 @@ static void range_drop(struct pv *pv, uint32_t page, unsigned n)
 		mmap((void *)from, to - from, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
-static int host_prot(unsigned flags)
+int pv_shadow_prot(unsigned flags)
 {
 	return PROT_READ | (flags & SP_WRITE ? PROT_WRITE : 0) | (flags & SP_EXEC ? PROT_EXEC : 0);
 }
@@ -66,14 +66,12 @@ static void page_note(struct pv *pv, uint32_t page, unsigned flags)
 
 	if (old & SP_MAPPED) {
 		s->mapped[r]--;
-		s->super[r] = (uint16_t)(s->super[r] - !(old & SP_USER));
 		s->total--;
 		if (pv->space)
 			pv_space_unlink(pv, page);
 	}
 	if (flags & SP_MAPPED) {
 		s->mapped[r]++;
-		s->super[r] = (uint16_t)(s->super[r] + !(flags & SP_USER));
 		s->total++;
 	}
 	s->page[page] = (uint8_t)flags;
@@ -83,11 +81,11 @@ int pv_shadow_map(struct pv *pv, uint32_t la, gpa_t gpa, unsigned n, unsigned fl
 {
 	uint32_t page = la >> PAGE_SHIFT;
 	size_t len = (size_t)n << PAGE_SHIFT;
-	void *at = host_of(pv, page);
+	void *at = pv_shadow_host(pv, page);
 
-	if (!pv->shadow.model && mmap(at, len, host_prot(flags), MAP_SHARED | MAP_FIXED, pv->vm->mem.fd, (off_t)gpa.a) == MAP_FAILED)
+	if (!pv->shadow.model && mmap(at, len, pv_shadow_prot(flags), MAP_SHARED | MAP_FIXED, pv->vm->mem.fd, (off_t)gpa.a) == MAP_FAILED)
 		return -errno;
-	if (pv->iso == ISO_KEYS && !(flags & SP_USER) && syscall(SYS_pkey_mprotect, at, len, host_prot(flags), pv->pkey))
+	if (pv->iso == ISO_KEYS && !(flags & SP_USER) && syscall(SYS_pkey_mprotect, at, len, pv_shadow_prot(flags), pv->pkey))
 		return -errno;
 	for (unsigned i = 0; i < n; i++)
 		page_note(pv, page + i, flags | SP_MAPPED);
@@ -96,6 +94,8 @@ int pv_shadow_map(struct pv *pv, uint32_t la, gpa_t gpa, unsigned n, unsigned fl
 			pv_space_link(pv, page + i, (uint32_t)(gpa.a >> PAGE_SHIFT) + i);
 		pv_space_mapped(pv, page);
 	}
+	if (!(flags & SP_USER))
+		pv_hide_mapped(pv, page, n);
 	return 0;
 }
 
@@ -108,9 +108,8 @@ void pv_shadow_drop(struct pv *pv, uint32_t page, unsigned n)
 
 int pv_shadow_protect(struct pv *pv, uint32_t page, unsigned n, unsigned flags)
 {
-	bool hidden = pv->shadow.hidden && !(flags & SP_USER); /* stays inaccessible; the flags tell what comes back later */
-
-	if (!hidden && !pv->shadow.model && mprotect(host_of(pv, page), (size_t)n << PAGE_SHIFT, host_prot(flags)))
+	/* A hidden page stays inaccessible; the flags tell what comes back later. */
+	if (!(flags & SP_HIDDEN) && !pv->shadow.model && mprotect(pv_shadow_host(pv, page), (size_t)n << PAGE_SHIFT, pv_shadow_prot(flags)))
 		return -errno;
 	for (unsigned i = 0; i < n; i++)
 		pv->shadow.page[page + i] = (uint8_t)flags;
@@ -169,70 +168,15 @@ void pv_shadow_flush_all(struct pv *pv, bool keep_global)
 		for (; r < ARRAY_LEN(s->mapped) && s->mapped[r]; r++) {
 			if (pv->space)
 				region_unlink(pv, r);
-			s->mapped[r] = s->super[r] = 0;
+			s->mapped[r] = 0;
 		}
 		range_drop(pv, from << SHADOW_REGION_SHIFT, (r - from) << SHADOW_REGION_SHIFT);
 		memset(s->page + (from << SHADOW_REGION_SHIFT), 0, (size_t)(r - from) << SHADOW_REGION_SHIFT);
 	}
-	if (!keep_global)
+	if (!keep_global) {
 		s->total = 0;
-}
-
-/*
- * Guest kernel pages of one region, one mprotect a run: hidden, or as they were. A run to hide goes on over pages that are
- * not mapped, which are inaccessible anyway; a run to show must share its flags.
- */
-static int region_protect(struct pv *pv, unsigned region, bool hide)
-{
-	struct shadow *s = &pv->shadow;
-	uint32_t page = region << SHADOW_REGION_SHIFT, end = page + REGION_PAGES;
-
-	while (page < end) {
-		unsigned f = s->page[page];
-		uint32_t from = page++;
-		if ((f & (SP_MAPPED | SP_USER)) != SP_MAPPED)
-			continue;
-		while (page < end && (hide ? (s->page[page] & (SP_MAPPED | SP_USER)) != (SP_MAPPED | SP_USER) : s->page[page] == f))
-			page++;
-		if (mprotect(host_of(pv, from), (size_t)(page - from) << PAGE_SHIFT, hide ? PROT_NONE : host_prot(f)))
-			return -errno;
+		pv_hide_forget(pv);
 	}
-	return 0;
-}
-
-/* The part of a run of regions that host addresses allow, PROT_NONE by one call. */
-static int regions_hide(struct pv *pv, unsigned from, unsigned to)
-{
-	uint64_t a = (uint64_t)host_of(pv, from << SHADOW_REGION_SHIFT), b = a + ((uint64_t)(to - from) << (SHADOW_REGION_SHIFT + PAGE_SHIFT));
-
-	if (a < pv->bottom)
-		a = pv->bottom;
-	if (b > pv->top)
-		b = pv->top;
-	return mprotect((void *)a, b - a, PROT_NONE) ? -errno : 0;
-}
-
-int pv_shadow_switch(struct pv *pv, bool user)
-{
-	struct shadow *s = &pv->shadow;
-	int r = 0;
-
-	if (s->hidden == user || pv->iso != ISO_UNMAP)
-		return 0;
-	s->hidden = user;
-	for (unsigned i = 0; i < ARRAY_LEN(s->mapped) && !r; i++) {
-		unsigned from = i;
-		if (!s->super[i])
-			continue;
-		if (!user || s->super[i] != s->mapped[i]) {
-			r = region_protect(pv, i, user);
-			continue;
-		}
-		while (i + 1 < ARRAY_LEN(s->mapped) && s->super[i + 1] == s->mapped[i + 1] && s->mapped[i + 1])
-			i++;
-		r = regions_hide(pv, from, i + 1);
-	}
-	return r;
 }
 
 /* Flags for the host mapping of a page that the guest's tables allow for this access. */
@@ -305,11 +249,17 @@ static bool fill_whole(struct pv *pv, uint32_t la, const struct walk *w, unsigne
 	return true;
 }
 
+static int fill_used(struct pv *pv, uint32_t page, unsigned flags)
+{
+	return flags & SP_USER ? FILL_OK : pv_hide_touch(pv, page);
+}
+
 int pv_shadow_fill(struct pv *pv, uint32_t la, unsigned access)
 {
 	struct vcpu *v = &pv->vm->vcpu;
 	struct walk w;
 	uint32_t fault = walk_page(&v->state, &pv->vm->mem, GVA(la), access, true, &w);
+	uint32_t page = la >> PAGE_SHIFT;
 	unsigned n, flags, before, after;
 	int r;
 
@@ -322,8 +272,10 @@ int pv_shadow_fill(struct pv *pv, uint32_t la, unsigned access)
 	flags = fill_flags(pv, &v->state, &w);
 	if ((access & ACCESS_W) && !(flags & SP_WRITE))
 		return FILL_EMULATE; /* a supervisor write to a read-only user page with CR0.WP clear */
+	if (pv->shadow.page[page] == (flags | SP_MAPPED | SP_HIDDEN))
+		return pv_hide_touch(pv, page);
 	if (fill_whole(pv, la, &w, flags, &r))
-		return r;
+		return r ? r : fill_used(pv, page, flags);
 	fill_extent(pv, la, &w, flags, &before, &after);
 	la -= before * PAGE_SIZE;
 	w.gpa.a -= (uint64_t)before * PAGE_SIZE;
@@ -333,5 +285,6 @@ int pv_shadow_fill(struct pv *pv, uint32_t la, unsigned access)
 			return FILL_EMULATE;
 		flags &= ~SP_EXEC;
 	}
-	return pv_shadow_map(pv, la, w.gpa, n, flags);
+	r = pv_shadow_map(pv, la, w.gpa, n, flags);
+	return r ? r : fill_used(pv, page, flags);
 }
