@@ -57,9 +57,11 @@ struct frame {
 
 enum port_state { PORT_FREE, PORT_UNBOUND, PORT_VIRQ, PORT_INTERDOMAIN, PORT_IPI };
 struct port {
-	uint8_t state, virq;
-	uint32_t remote;
+	uint8_t state, virq, back; /* back: enum port_back of xen_back.h, for interdomain ports */
+	uint32_t remote;           /* the domain that may bind it (unbound), or the port at the other end (interdomain) */
 };
+
+struct xen_back; /* xen_back.h */
 
 struct xen {
 	struct shared_info_x86_32 *shared;
@@ -84,8 +86,15 @@ struct xen {
 	struct port port[XEN_EVENTS];
 	struct clock_timer timer;
 	uint32_t timer_port;
+	struct clock_timer periodic;
+	uint64_t period, period_next;  /* ns; 0: no periodic timer */
 	bool blocked;
-	uint64_t poll_deadline;
+	bool polling;                  /* blocked in SCHEDOP_poll: a pending port of poll_port, or poll_timer, ends it too */
+	bool poll_over;                /* its time has come */
+	struct clock_timer poll_timer;
+	uint32_t poll_port[XEN_EVENTS / 32];
+	struct { uint32_t state, va; uint64_t since, time[4]; } run; /* runstate (xen/vcpu.h) */
+	struct xen_back *back;
 	enum event_mech last_mech;     /* how the VMM was entered last: upcalls are counted by it */
 	uint32_t multicall_from;       /* entries of a multicall that xen_fast.c has done */
 	bool no_result;                /* the hypercall has replaced the registers: EAX is not a result */
@@ -123,9 +132,9 @@ int32_t xen_call(struct vcpu *v, uint32_t nr, const uint32_t *a);
 xen_fn xen_mmu_update, xen_update_va_mapping, xen_update_va_mapping_otherdomain, xen_mmuext_op, xen_multicall;               /* xen_mmu.c, xen_hypercall.c */
 xen_fn xen_set_trap_table, xen_stack_switch, xen_iret, xen_set_callbacks, xen_callback_op; /* xen_traps.c */
 xen_fn xen_event_channel_op, xen_set_timer_op, xen_sched_op, xen_sched_op_compat;         /* xen_event.c */
-xen_fn xen_version, xen_memory_op, xen_console_io, xen_vm_assist, xen_fpu_taskswitch, xen_vcpu_op, xen_physdev_op,
-	xen_grant_table_op;                                                               /* xen_misc.c */
+xen_fn xen_version, xen_memory_op, xen_console_io, xen_vm_assist, xen_fpu_taskswitch, xen_physdev_op; /* xen_misc.c */
 xen_fn xen_set_gdt, xen_update_descriptor;                                                /* xen_desc.c */
+xen_fn xen_grant_table_op, xen_vcpu_op;                                                   /* xen_grant.c, xen_vcpu.c */
 
 int xen_create(struct vcpu *v); /* xen_build.c: the domain without its host side */
 
@@ -166,7 +175,9 @@ void xen_event_send(struct vcpu *v, uint32_t port);
 void xen_event_virq(struct vcpu *v, uint32_t virq);
 void xen_time_update(struct vcpu *v);
 int32_t xen_event_unmask(struct vcpu *v, uint32_t port);
-void xen_console_ring_drain(struct vcpu *v);
+/* xen_vcpu.c: the vCPU goes on running, or sleeps. The values are xen/vcpu.h's. */
+enum { RUNSTATE_RUNNING, RUNSTATE_RUNNABLE, RUNSTATE_BLOCKED, RUNSTATE_OFFLINE };
+void xen_runstate(struct vcpu *v, uint32_t state);
 
 /* xen_traps.c: what a selector of the guest's means; false when nothing. */
 bool xen_segment(struct vcpu *v, uint16_t sel, struct segment *out);

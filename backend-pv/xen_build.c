@@ -7,7 +7,7 @@
  * ("Start-of-day memory layout"), xen/elfnote.h. Called once by pv.c; read next: xen_mmu.c.
  */
 #include "pv_space.h"
-#include "xen.h"
+#include "xen_back.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,7 +142,8 @@ static void start_info_fill(struct vcpu *v, struct xen *x, const struct layout *
 		p2m[i] = i;
 	memset(frame_ptr(v, l->store), 0, PAGE_SIZE);
 	memset(frame_ptr(v, l->console), 0, PAGE_SIZE);
-	x->port[1] = x->port[2] = (struct port){ .state = PORT_INTERDOMAIN };
+	x->port[x->store_port] = (struct port){ .state = PORT_INTERDOMAIN, .back = BACK_STORE };
+	x->port[x->console_port] = (struct port){ .state = PORT_INTERDOMAIN, .back = BACK_CONSOLE };
 }
 
 static void shared_info_fill(struct xen *x)
@@ -269,6 +270,16 @@ static int domain_build(struct vcpu *v, struct xen *x)
 	return xen_frame_get(v, x->root, FT_L3) && xen_frame_hold(v, x->store_mfn) && xen_frame_hold(v, x->console_mfn) ? 0 : -EINVAL;
 }
 
+/* Domain 0's side of what start_info names. */
+static int backs_start(struct vcpu *v)
+{
+	xen_grant_init(v);
+	if (xen_store_init(v))
+		return -ENOMEM;
+	xen_block_init(v);
+	return 0;
+}
+
 /* Builds the domain without the parts of the host that direct execution needs: what the fuzzer under ASan uses. */
 int xen_create(struct vcpu *v)
 {
@@ -298,10 +309,13 @@ int xen_create(struct vcpu *v)
 		xen_frame_share(x, i, true);
 	x->kernel_ss = KERNEL_DS;
 	x->last_mech = MECH_TRAP;
+	x->back = calloc(1, sizeof(*x->back));
+	if (!x->back)
+		return -ENOMEM;
 	int r = domain_build(v, x);
 	if (r && v->vm->end != END_NONE)
 		return 0; /* the sentence is told */
-	return r;
+	return r ? r : backs_start(v);
 }
 
 int xen_start(struct vcpu *v)
@@ -328,6 +342,9 @@ void xen_fini(struct pv *pv)
 	if (x->m2p)
 		munmap(x->m2p, x->m2p_size);
 	pv_space_fini(pv);
+	if (x->back)
+		xen_store_fini(x);
+	free(x->back);
 	free(x->frame);
 	free(x);
 	pv->xen = NULL;

@@ -5,17 +5,17 @@
  * delivered before guest code is entered, when one is pending and not masked. Sources: xen/event_channel.h,
  * xen/sched.h, xen/xen.h. Called by pv.c (xen_before_entry) and as hypercalls. Read next: xen_traps.c (xen_upcall).
  */
-#include "xen.h"
 #include <poll.h>
 #include <string.h>
 #include "core/console.h"
+#include "xen_back.h"
 
 #define VIRQ_TIMER 0
 #define VIRQS 24
 
 enum { OP_BIND_INTERDOMAIN, OP_BIND_VIRQ, OP_BIND_PIRQ, OP_CLOSE, OP_SEND, OP_STATUS, OP_ALLOC_UNBOUND,
-	OP_BIND_IPI, OP_BIND_VCPU, OP_UNMASK };
-enum { SCHED_YIELD, SCHED_BLOCK, SCHED_SHUTDOWN, SCHED_POLL };
+	OP_BIND_IPI, OP_BIND_VCPU, OP_UNMASK, OP_RESET };
+enum { SCHED_YIELD, SCHED_BLOCK, SCHED_SHUTDOWN, SCHED_POLL, SCHED_REMOTE_SHUTDOWN, SCHED_SHUTDOWN_CODE };
 
 /* ---- pending bits ---- */
 
@@ -82,21 +82,88 @@ static bool port_used(const struct xen *x, uint32_t port)
 
 static int32_t port_send(struct vcpu *v, struct xen *x, uint32_t port)
 {
-	if (!port_used(x, port) || x->port[port].state == PORT_VIRQ)
+	const struct port *p = &x->port[port];
+
+	if (!port_used(x, port) || p->state == PORT_VIRQ)
 		return -XEN_EINVAL;
-	if (x->port[port].state == PORT_IPI)
+	if (p->state == PORT_IPI)
 		xen_event_send(v, port);
-	else if (port == x->console_port)
-		xen_console_ring_drain(v);
+	switch (p->state == PORT_INTERDOMAIN ? (enum port_back)p->back : BACK_NONE) {
+	case BACK_STORE: xen_store_event(v); break;
+	case BACK_CONSOLE: xen_console_event(v); break;
+	case BACK_BLOCK: xen_block_event(v); break;
+	case BACK_LOOP: xen_event_send(v, p->remote); break;
+	case BACK_NONE: break; /* nobody there yet, or any more: as if it were lost, as Xen has it */
+	}
 	return 0;
 }
 
+/* The other end of a loop becomes unbound again; a back end loses its notifications. */
 static int32_t port_close(struct xen *x, uint32_t port)
 {
+	struct port *p = &x->port[port];
+
 	if (!port_used(x, port))
 		return -XEN_EINVAL;
-	x->port[port].state = PORT_FREE;
+	if (p->state == PORT_INTERDOMAIN && p->back == BACK_LOOP && p->remote != port)
+		x->port[p->remote] = (struct port){ .state = PORT_UNBOUND, .remote = DOMID_SELF };
+	*p = (struct port){ .state = PORT_FREE };
 	x->shared->evtchn_pending[port / 32] &= ~(1u << port % 32);
+	return 0;
+}
+
+bool xen_event_bind(struct vcpu *v, uint32_t port, enum port_back back)
+{
+	struct xen *x = xen_of(v);
+
+	if (!port || port >= XEN_EVENTS || x->port[port].state != PORT_UNBOUND || x->port[port].remote != 0)
+		return false;
+	x->port[port] = (struct port){ .state = PORT_INTERDOMAIN, .back = (uint8_t)back };
+	return true;
+}
+
+void xen_event_unbind(struct vcpu *v, uint32_t port)
+{
+	struct port *p = &xen_of(v)->port[port];
+
+	if (p->state == PORT_INTERDOMAIN && p->back == BACK_BLOCK)
+		*p = (struct port){ .state = PORT_UNBOUND };
+}
+
+/* alloc_unbound { u16 dom, remote_dom; u32 port }: only for the guest itself; who may bind it is domain 0 or the guest. */
+static int32_t alloc_unbound(struct vcpu *v, struct xen *x, const uint32_t *arg, uint32_t at)
+{
+	uint32_t dom = arg[0] & 0xffff, remote = arg[0] >> 16;
+	int32_t port;
+
+	if (dom != DOMID_SELF && dom != XEN_DOMID)
+		return dom ? -XEN_ESRCH : -XEN_EPERM;
+	if (remote != 0 && remote != DOMID_SELF && remote != XEN_DOMID)
+		return -XEN_ESRCH;
+	port = port_new(x, PORT_UNBOUND, 0);
+	if (port > 0)
+		x->port[port].remote = remote ? DOMID_SELF : 0;
+	return port_return(v, x, port, at);
+}
+
+/* bind_interdomain { u16 remote_dom; u32 remote_port; u32 local_port }: no domain but the guest has ports to offer. */
+static int32_t bind_interdomain(struct vcpu *v, struct xen *x, const uint32_t *arg, uint32_t at)
+{
+	uint32_t dom = arg[0] & 0xffff, remote = arg[1];
+	int32_t port, r;
+
+	if (dom != DOMID_SELF && dom != XEN_DOMID)
+		return dom ? -XEN_ESRCH : -XEN_EINVAL;
+	if (!remote || remote >= XEN_EVENTS || x->port[remote].state != PORT_UNBOUND || x->port[remote].remote != DOMID_SELF)
+		return -XEN_EINVAL;
+	port = port_new(x, PORT_INTERDOMAIN, 0);
+	if ((r = port_return(v, x, port, at)))
+		return r;
+	x->port[port].back = x->port[remote].back = BACK_LOOP;
+	x->port[port].remote = remote;
+	x->port[remote].state = PORT_INTERDOMAIN;
+	x->port[remote].remote = (uint32_t)port;
+	xen_event_send(v, (uint32_t)port); /* Xen sends one, lest a notification was lost before */
 	return 0;
 }
 
@@ -109,25 +176,47 @@ int32_t xen_event_unmask(struct vcpu *v, uint32_t port)
 	return 0;
 }
 
-/* status: { dom, port, status, vcpu, ... } */
+/* status { u16 dom; u32 port; u32 status, vcpu; union { u16 dom | { u16 dom; u32 port } | u32 virq } } */
 static int32_t port_status(struct vcpu *v, struct xen *x, const uint32_t *arg, uint32_t at)
 {
 	static const uint32_t code[] = { [PORT_FREE] = 0, [PORT_UNBOUND] = 1, [PORT_INTERDOMAIN] = 2, [PORT_VIRQ] = 4, [PORT_IPI] = 5 };
-	uint32_t out[3];
+	const struct port *p = &x->port[arg[1] % XEN_EVENTS];
+	uint32_t out[4] = { code[p->state] }, dom = arg[0] & 0xffff;
 
+	if (dom != DOMID_SELF && dom != XEN_DOMID)
+		return dom ? -XEN_ESRCH : -XEN_EPERM;
 	if (arg[1] >= XEN_EVENTS)
 		return -XEN_EINVAL;
-	out[0] = code[x->port[arg[1]].state];
-	out[1] = 0;
-	out[2] = x->port[arg[1]].virq;
+	if (p->state == PORT_VIRQ)
+		out[2] = p->virq;
+	else if (p->state == PORT_UNBOUND)
+		out[2] = p->remote ? XEN_DOMID : 0;
+	else if (p->state == PORT_INTERDOMAIN && p->back == BACK_LOOP) {
+		out[2] = XEN_DOMID;
+		out[3] = p->remote;
+	}
 	return xen_guest_write(v, at + 8, out, sizeof(out)) ? 0 : -XEN_EFAULT;
+}
+
+static int32_t ports_reset(struct xen *x, uint32_t dom)
+{
+	if (dom != DOMID_SELF && dom != XEN_DOMID)
+		return dom ? -XEN_ESRCH : -XEN_EPERM;
+	for (uint32_t i = 1; i < XEN_EVENTS; i++)
+		port_close(x, i);
+	return 0;
 }
 
 /* event_channel_op(cmd, arg). The old form (one pointer to { cmd, ... }) is number 16, and refused. */
 int32_t xen_event_channel_op(struct vcpu *v, struct xen *x, const uint32_t *a)
 {
-	uint32_t arg[3] = { 0 };
+	uint32_t arg[2] = { 0 };
 
+	if (a[0] == OP_RESET) { /* { u16 dom } */
+		if (!xen_guest_read(v, a[1], arg, 2))
+			return -XEN_EFAULT;
+		return ports_reset(x, arg[0]);
+	}
 	if (!xen_guest_read(v, a[1], arg, a[0] == OP_CLOSE || a[0] == OP_SEND || a[0] == OP_UNMASK ? 4 : 8))
 		return -XEN_EFAULT;
 	switch (a[0]) {
@@ -139,8 +228,10 @@ int32_t xen_event_channel_op(struct vcpu *v, struct xen *x, const uint32_t *a)
 		return port_return(v, x, port_new(x, PORT_VIRQ, (uint8_t)arg[0]), a[1] + 8);
 	case OP_BIND_IPI: /* { vcpu, port } */
 		return arg[0] ? -XEN_ENOENT : port_return(v, x, port_new(x, PORT_IPI, 0), a[1] + 4);
-	case OP_ALLOC_UNBOUND: /* { u16 dom, u16 remote, port } */
-		return port_return(v, x, port_new(x, PORT_UNBOUND, 0), a[1] + 4);
+	case OP_ALLOC_UNBOUND:
+		return alloc_unbound(v, x, arg, a[1] + 4);
+	case OP_BIND_INTERDOMAIN:
+		return bind_interdomain(v, x, arg, a[1] + 8);
 	case OP_CLOSE:
 		return port_close(x, arg[0]);
 	case OP_SEND:
@@ -218,7 +309,20 @@ static int32_t shutdown(struct vcpu *v, uint32_t reason)
 	return 0;
 }
 
-/* poll: { ports, nr, timeout }; returns at once when one is pending, else as block, with a time-out. */
+static bool poll_ready(const struct xen *x)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(x->poll_port); i++)
+		if (x->shared->evtchn_pending[i] & x->poll_port[i])
+			return true;
+	return false;
+}
+
+static void poll_fire(void *ctx)
+{
+	((struct xen *)ctx)->poll_over = true;
+}
+
+/* poll { ports, nr; u64 timeout }: sleeps until one of the ports is pending, masked or not, or an upcall is due, or the time has come. */
 static int32_t sched_poll(struct vcpu *v, struct xen *x, uint32_t at)
 {
 	struct { uint32_t ports, nr; uint64_t timeout; } __attribute__((packed)) p;
@@ -228,18 +332,22 @@ static int32_t sched_poll(struct vcpu *v, struct xen *x, uint32_t at)
 		return -XEN_EFAULT;
 	if (p.nr > 128)
 		return -XEN_EINVAL;
+	memset(x->poll_port, 0, sizeof(x->poll_port));
 	for (uint32_t i = 0; i < p.nr; i++) {
 		if (!xen_guest_read(v, p.ports + i * 4, &port, 4))
 			return -XEN_EFAULT;
 		if (port >= XEN_EVENTS)
 			return -XEN_EINVAL;
-		if (x->shared->evtchn_pending[port / 32] >> port % 32 & 1)
-			return 0;
+		x->poll_port[port / 32] |= 1u << port % 32;
 	}
-	/* Nothing pending: as a yield that lets timers run. A guest polls in a loop, and each turn comes here. */
-	struct timespec ts = { 0, 100000 };
-	ppoll(NULL, 0, &ts, NULL);
-	v->attention = 1;
+	if (poll_ready(x) || (p.timeout && p.timeout <= clock_now(&v->vm->clock)))
+		return 0;
+	x->poll_timer.fire = poll_fire;
+	x->poll_timer.ctx = x;
+	clock_arm(&v->vm->clock, &x->poll_timer, p.timeout ? p.timeout : CLOCK_NEVER);
+	stat_count(&v->stats, EV_HLT, MECH_HYPERCALL);
+	x->blocked = x->polling = true;
+	x->poll_over = false;
 	return 0;
 }
 
@@ -254,11 +362,16 @@ int32_t xen_sched_op(struct vcpu *v, struct xen *x, const uint32_t *a)
 		stat_count(&v->stats, EV_HLT, MECH_HYPERCALL);
 		x->info->evtchn_upcall_mask = 0;
 		x->blocked = true;
+		x->polling = false;
 		return 0;
 	case SCHED_SHUTDOWN:
 		return xen_guest_read(v, a[1], &reason, 4) ? shutdown(v, reason) : -XEN_EFAULT;
 	case SCHED_POLL:
 		return sched_poll(v, x, a[1]);
+	case SCHED_REMOTE_SHUTDOWN:
+		return -XEN_EPERM; /* for domain 0 */
+	case SCHED_SHUTDOWN_CODE: /* what a shutdown to come shall be called: it says so itself */
+		return xen_guest_read(v, a[1], &reason, 4) ? 0 : -XEN_EFAULT;
 	}
 	return -XEN_ENOSYS;
 }
@@ -275,6 +388,13 @@ int32_t xen_sched_op_compat(struct vcpu *v, struct xen *x, const uint32_t *a)
 void xen_kicked(struct vcpu *v)
 {
 	xen_of(v)->last_mech = MECH_TRAP;
+	xen_time_update(v);
+}
+
+/* Input would wake the guest, or is for ringlab: Ctrl-A X. */
+static bool listens(const struct vcpu *v)
+{
+	return console_input_open(v->vm) && (xen_console_wants(v) || (v->vm->cfg.console_escape && !console_input_waits(v->vm)));
 }
 
 /* The guest blocked and nothing is pending: sleeps until the next timer, then lets the run loop fire it. */
@@ -282,7 +402,7 @@ static void sleep_until_timer(struct vcpu *v)
 {
 	struct clock *c = &v->vm->clock;
 	uint64_t next = clock_next(c), now = clock_now(c), wait = next > now ? next - now : 0;
-	struct pollfd in = { .fd = console_input_open(v->vm) ? v->vm->cfg.console_in : -1, .events = POLLIN };
+	struct pollfd in = { .fd = listens(v) ? v->vm->cfg.console_in : -1, .events = POLLIN };
 	struct timespec ts = { (time_t)(wait / 1000000000ull), (long)(wait % 1000000000ull) };
 
 	console_flush(v->vm);
@@ -290,7 +410,28 @@ static void sleep_until_timer(struct vcpu *v)
 		vm_stop(v->vm, END_CRASH, 0, "the guest blocked, and no timer and no input can wake it");
 		return;
 	}
-	ppoll(&in, 1, next == CLOCK_NEVER ? NULL : &ts, NULL);
+	if (ppoll(&in, 1, next == CLOCK_NEVER ? NULL : &ts, NULL) > 0) {
+		console_poll(v->vm);
+		xen_console_input(v);
+	}
+}
+
+/* Whether what the vCPU waits for has not come yet. A poll may wait with upcalls masked; a block never does. */
+static bool still_blocked(const struct xen *x)
+{
+	if (x->info->evtchn_upcall_pending && !(x->polling && x->info->evtchn_upcall_mask))
+		return false;
+	return !x->polling || !(x->poll_over || poll_ready(x));
+}
+
+static void wake(struct vcpu *v)
+{
+	struct xen *x = xen_of(v);
+
+	if (x->polling)
+		clock_arm(&v->vm->clock, &x->poll_timer, CLOCK_NEVER);
+	x->blocked = x->polling = false;
+	xen_runstate(v, RUNSTATE_RUNNING);
 }
 
 enum step xen_before_entry(struct vcpu *v, struct exit *e)
@@ -298,12 +439,14 @@ enum step xen_before_entry(struct vcpu *v, struct exit *e)
 	struct xen *x = xen_of(v);
 	struct vcpu_info_x86_32 *info = x->info;
 
-	if (x->blocked && !info->evtchn_upcall_pending) {
+	if (x->blocked && still_blocked(x)) {
+		xen_runstate(v, RUNSTATE_BLOCKED);
 		sleep_until_timer(v);
 		e->reason = EXIT_KICK;
 		return STEP_EXIT;
 	}
-	x->blocked = false;
+	if (x->blocked)
+		wake(v);
 	if (!info->evtchn_upcall_pending || info->evtchn_upcall_mask || !x->event_eip)
 		return STEP_GO;
 	xen_time_update(v);

@@ -100,23 +100,6 @@ int32_t xen_console_io(struct vcpu *v, struct xen *x, const uint32_t *a)
 	return -XEN_ENOSYS;
 }
 
-/* xen/io/console.h: char in[1024], out[2048]; u32 in_cons, in_prod, out_cons, out_prod. */
-void xen_console_ring_drain(struct vcpu *v)
-{
-	struct xen *x = xen_of(v);
-	uint8_t *page = mem_ptr(&v->vm->mem, GPA((uint64_t)x->console_mfn << PAGE_SHIFT), PAGE_SIZE);
-	uint32_t cons, prod;
-
-	memcpy(&cons, page + 3080, 4);
-	memcpy(&prod, page + 3084, 4);
-	if (prod - cons > 2048)
-		cons = prod - 2048; /* a wild producer: no more than the ring holds */
-	for (; cons != prod; cons++)
-		console_write(v->vm, page + 1024 + (cons & 2047), 1);
-	memcpy(page + 3080, &cons, 4);
-	xen_event_send(v, x->console_port);
-}
-
 /* vm_assist(cmd, type): enable (0), disable (1). Recorded; only 4gb_segments (0) means nothing to do here. */
 int32_t xen_vm_assist(struct vcpu *v, struct xen *x, const uint32_t *a)
 {
@@ -142,28 +125,8 @@ int32_t xen_fpu_taskswitch(struct vcpu *v, struct xen *x, const uint32_t *a)
 	return 0;
 }
 
-/* vcpu_op(cmd, vcpu, arg): xen/vcpu.h. One vCPU, always up. */
-int32_t xen_vcpu_op(struct vcpu *v, struct xen *x, const uint32_t *a)
-{
-	if (a[1])
-		return -XEN_ENOENT;
-	switch (a[0]) {
-	case 3: /* VCPUOP_is_up */
-		return 1;
-	case 7: /* VCPUOP_stop_periodic_timer */
-		return 0;
-	}
-	return -XEN_ENOSYS;
-}
-
 /* physdev_op(cmd, arg): xen/physdev.h. PHYSDEVOP_set_iopl and set_iobitmap are accepted: ports are emulated anyway. */
 int32_t xen_physdev_op(struct vcpu *v, struct xen *x, const uint32_t *a)
 {
 	return a[0] == 6 || a[0] == 7 ? 0 : -XEN_ENOSYS;
-}
-
-/* grant_table_op: no table yet; GNTTABOP_query_size and the rest answer that there is none. */
-int32_t xen_grant_table_op(struct vcpu *v, struct xen *x, const uint32_t *a)
-{
-	return -XEN_ENOSYS;
 }
