@@ -116,6 +116,9 @@ int guest_main(void)
 {
 	static const struct { const char *name; struct disk *(*find)(void); } ways[] = {
 		{ "ata", ata_disk },
+#ifdef HAL_XEN
+		{ "xen", xen_disk },
+#endif
 	};
 	char only[16] = "";
 	uint32_t n = hal_number("n", 256), found = 0;
