@@ -73,8 +73,10 @@ static const char *pv_probe(char *engine, size_t n)
 
 static void pv_describe(struct vcpu *v, FILE *out)
 {
-	if (v) /* nothing to say of a guest */
+	if (v) {
+		pv_patch_describe(v, out);
 		return;
+	}
 	fprintf(out, "user isolation: unmap (default), limits%s\n",
 		have_pku() ? ", keys (not sealed against WRPKRU in guest code)" : "; keys not: no PKU");
 	fprintf(out, "vm.mmap_min_addr: %llu\n", (unsigned long long)pv_low_min_addr());
@@ -137,7 +139,12 @@ static int pv_vm_init(struct vm *vm)
 	if ((r = pv_shadow_init(pv)))
 		goto no_shadow;
 	vm->priv = pv;
+	if (vm->cfg.interface && !strcmp(vm->cfg.interface, "patch") && (r = pv_patch_init(pv)))
+		goto no_patch;
 	return 0;
+no_patch:
+	vm->priv = NULL;
+	pv_shadow_fini(pv);
 no_shadow:
 	pv_low_release(pv->bottom);
 no_low:
@@ -155,6 +162,7 @@ static void pv_vm_fini(struct vm *vm)
 	if (!pv)
 		return;
 	xen_fini(pv);
+	pv_patch_fini(pv);
 	pv_ldt_clear(pv);
 	pv_shadow_fini(pv);
 	pv_low_release(pv->bottom);
@@ -170,6 +178,19 @@ static void hook_flush(void *ctx, gva_t gva, bool all, bool global)
 		pv_shadow_flush_all(ctx, !global);
 	else
 		pv_shadow_flush(ctx, (uint32_t)gva.a);
+}
+
+static void hook_written(void *ctx, gpa_t gpa, unsigned len)
+{
+	pv_patch_written(ctx, gpa, len);
+}
+
+static void pv_mem_written(struct vm *vm, gpa_t gpa, uint64_t len)
+{
+	struct pv *pv = vm->priv;
+
+	if (pv->patch)
+		pv_patch_written(pv, gpa, len);
 }
 
 /* Handlers are installed before the jail, and stay until vcpu_fini. The previous ones come back then. */
@@ -305,7 +326,7 @@ static int pv_start(struct vcpu *v)
 	}
 	__asm__ volatile("rdfsbase %0" : "=r"(pv->cpu->host_fs));
 	memcpy(pv->cpu->xsave, v->state.fx, 512);
-	if (pv->interface == PV_PATCH || pv->interface == PV_PREVIRT) {
+	if (pv->interface == PV_PREVIRT) {
 		vm_stop(v->vm, END_CRASH, 0, "--interface %s does not exist yet", v->vm->cfg.interface);
 		return 0;
 	}
@@ -313,6 +334,10 @@ static int pv_start(struct vcpu *v)
 		r = xen_start(v);
 	else
 		pv_trap_start(v);
+	if (pv->interface == PV_PATCH) {
+		v->interp.hooks.phys_write = hook_written;
+		r = pv_patch_start(v);
+	}
 	/* From here on CPUID faults in VMM code too: none is executed there, and the signal handler would say so. */
 	pv->cpuid_faulting = !r && !syscall(SYS_arch_prctl, ARCH_SET_CPUID, 0);
 	pv->started = true;
@@ -364,6 +389,8 @@ const struct backend_ops pv_backend = {
 	.pull = pv_pull,
 	.push = pv_push,
 	.inject = pv_inject,
+	.mem_written = pv_mem_written,
+	.collect = pv_patch_collect,
 	.ready = pv_ready,
 	.kick = pv_kick,
 	.jail_syscalls = pv_syscalls,

@@ -125,6 +125,8 @@ enum isolation { ISO_LIMITS, ISO_UNMAP, ISO_KEYS };
 
 struct xen;
 struct space;
+struct patch;
+struct holes;
 struct pv {
 	struct vm *vm;
 	struct pv_cpu *cpu;
@@ -138,6 +140,8 @@ struct pv {
 	uint64_t bottom;            /* first reserved host address */
 	struct ldt ldt;
 	struct shadow shadow;
+	struct patch *patch;        /* PV_PATCH only, else NULL (pv_patch.h) */
+	struct holes *holes;        /* PV_TRAP with --holes, else NULL (pv_holes.c) */
 	struct space *space;        /* xen: which pages map which frames (pv_space.h); else NULL */
 	uint8_t *block;             /* alternate signal stack; its first word points to cpu */
 	struct sigaction old[32];   /* by fault_signals[] */
@@ -153,6 +157,8 @@ int pv_shadow_init(struct pv *pv);
 void pv_shadow_fini(struct pv *pv);
 /* Maps the guest page of linear address la (flags SP_*), n pages contiguous in guest-physical memory. 0 or -errno. */
 int pv_shadow_map(struct pv *pv, uint32_t la, gpa_t gpa, unsigned n, unsigned flags);
+/* The same, from that file instead of whatever the interface says: no other than pv_shadow_map and pv_patch_map should want it. */
+int pv_shadow_map_file(struct pv *pv, int fd, uint32_t la, gpa_t gpa, unsigned n, unsigned flags);
 void pv_shadow_flush(struct pv *pv, uint32_t la);          /* INVLPG */
 void pv_shadow_flush_all(struct pv *pv, bool keep_global); /* MOV to CR3 */
 void pv_shadow_drop(struct pv *pv, uint32_t page, unsigned n);
@@ -193,6 +199,17 @@ enum step { STEP_GO, STEP_EXIT }; /* go on in the guest, or e is filled */
 enum step pv_trap_fault(struct vcpu *v, struct exit *e);          /* pv_trap.c */
 void pv_trap_start(struct vcpu *v);
 enum step pv_trap_interpret(struct vcpu *v, struct exit *e);
+int pv_patch_init(struct pv *pv);                                /* pv_patch.c: before the jail. 0 or -errno */
+void pv_patch_fini(struct pv *pv);
+int pv_patch_start(struct vcpu *v);                              /* scans the image. 0 or -errno */
+int pv_patch_map(struct pv *pv, uint32_t la, gpa_t gpa, unsigned n, unsigned flags); /* for pv_shadow_map */
+void pv_patch_fetch(struct vcpu *v, uint32_t la);                /* a fetch at la, which the guest's tables allow, faulted */
+bool pv_patch_text_write(struct vcpu *v, uint32_t la);           /* is la mapped from a frame of code? Then a write is interpreted */
+void pv_patch_written(struct pv *pv, gpa_t gpa, uint64_t len);   /* guest RAM was written by us */
+bool pv_patch_trap(struct vcpu *v, struct exit *e, enum step *step); /* #BP: false when it is the guest's own */
+enum step pv_patch_entry(struct vcpu *v, struct exit *e, bool *again); /* before guest code is entered; again: EIP has moved */
+void pv_patch_collect(struct vcpu *v);                           /* pv_patch_report.c */
+void pv_patch_describe(struct vcpu *v, FILE *out);
 enum step xen_before_entry(struct vcpu *v, struct exit *e);     /* xen_event.c */
 void xen_kicked(struct vcpu *v);
 int xen_start(struct vcpu *v);                                 /* xen_build.c */
@@ -203,5 +220,6 @@ int pv_hypercall_fast(struct pv_cpu *c);                       /* xen_fast.c: ge
 int pv_hypercall_medium(struct pv_cpu *c);                     /* xen_hypercall.c: the x87 and SSE state is saved */
 void pv_flush_samples(struct pv_cpu *c);
 
-#define PV_RULES 98 /* rows of rules.c */
+#define PV_RULES_PATCH 49
+#define PV_RULES (98 + PV_RULES_PATCH) /* rows of rules.c */
 extern const struct backend_rule pv_rules[];

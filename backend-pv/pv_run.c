@@ -185,8 +185,11 @@ int pv_run(struct vcpu *v, struct exit *e)
 	int r;
 
 	for (;;) {
-		if (before_entry(v, e) == STEP_EXIT)
+		bool again = false;
+		if (before_entry(v, e) == STEP_EXIT || (pv->patch && pv_patch_entry(v, e, &again) == STEP_EXIT))
 			return 0;
+		if (again)
+			continue;
 		if ((r = entry_prepare(v)) < 0 || (r = segs_push(v)) < 0)
 			return r;
 		if (r) {

@@ -77,13 +77,13 @@ static void page_note(struct pv *pv, uint32_t page, unsigned flags)
 	s->page[page] = (uint8_t)flags;
 }
 
-int pv_shadow_map(struct pv *pv, uint32_t la, gpa_t gpa, unsigned n, unsigned flags)
+int pv_shadow_map_file(struct pv *pv, int fd, uint32_t la, gpa_t gpa, unsigned n, unsigned flags)
 {
 	uint32_t page = la >> PAGE_SHIFT;
 	size_t len = (size_t)n << PAGE_SHIFT;
 	void *at = pv_shadow_host(pv, page);
 
-	if (!pv->shadow.model && mmap(at, len, pv_shadow_prot(flags), MAP_SHARED | MAP_FIXED, pv->vm->mem.fd, (off_t)gpa.a) == MAP_FAILED)
+	if (!pv->shadow.model && mmap(at, len, pv_shadow_prot(flags), MAP_SHARED | MAP_FIXED, fd, (off_t)gpa.a) == MAP_FAILED)
 		return -errno;
 	if (pv->iso == ISO_KEYS && !(flags & SP_USER) && syscall(SYS_pkey_mprotect, at, len, pv_shadow_prot(flags), pv->pkey))
 		return -errno;
@@ -97,6 +97,13 @@ int pv_shadow_map(struct pv *pv, uint32_t la, gpa_t gpa, unsigned n, unsigned fl
 	if (!(flags & SP_USER))
 		pv_hide_mapped(pv, page, n);
 	return 0;
+}
+
+int pv_shadow_map(struct pv *pv, uint32_t la, gpa_t gpa, unsigned n, unsigned flags)
+{
+	if (pv->patch)
+		return pv_patch_map(pv, la, gpa, n, flags);
+	return pv_shadow_map_file(pv, pv->vm->mem.fd, la, gpa, n, flags);
 }
 
 void pv_shadow_drop(struct pv *pv, uint32_t page, unsigned n)

@@ -68,6 +68,11 @@ static enum step on_page_fault(struct vcpu *v, struct exit *e)
 	uint32_t la = (uint32_t)(c->cr2 - pv->shift);
 	unsigned access = (c->err & PFEC_W ? ACCESS_W : 0) | (c->err & PFEC_I ? ACCESS_X : 0) | (CPL(&v->state) == 3 ? ACCESS_USER : 0);
 	uint64_t t0 = __rdtsc();
+
+	if (pv->patch && (access & ACCESS_W) && pv_patch_text_write(v, la))
+		return pv_trap_interpret(v, e);
+	if (pv->patch && (access & ACCESS_X))
+		pv_patch_fetch(v, la);
 	int r = pv_shadow_fill(pv, la, access);
 
 	if (r < 0) {
@@ -149,7 +154,8 @@ static enum step on_undefined(struct vcpu *v, struct exit *e)
 
 enum step pv_trap_fault(struct vcpu *v, struct exit *e)
 {
-	struct pv_cpu *c = ((struct pv *)v->vm->priv)->cpu;
+	struct pv *pv = v->vm->priv;
+	struct pv_cpu *c = pv->cpu;
 
 	if (c->sig == SIGSYS)
 		return on_sigsys(v, e);
@@ -157,10 +163,15 @@ enum step pv_trap_fault(struct vcpu *v, struct exit *e)
 		exit_crash(e, GVA(0), "SYSENTER with EBP at an inaccessible address; where it was executed is lost to the host kernel");
 		return STEP_EXIT;
 	}
+	enum step step;
+
 	switch (c->trapno) {
 	case VEC_PF:
 		return on_page_fault(v, e);
 	case VEC_BP:
+		if (pv->patch && pv_patch_trap(v, e, &step))
+			return step;
+		/* fall through */
 	case VEC_OF:
 		return reflect(v, e, (uint8_t)c->trapno, DELIVER_SOFT, false, 0);
 	case VEC_DB:

@@ -2,13 +2,14 @@
  * rules.c - how direct execution deals with each sensitive instruction, by interface: `ringlab explain` prints these rows.
  *
  * `trap`: what faults at ring 3 is executed by the reference interpreter on the virtual CPU; what does not fault runs on the
- * host's state, and is one of the holes of the technique (Robin and Irvine 2000). `xen`: the guest's source has been changed, so
- * that it asks instead of executing; rows say what happens if it executes the instruction all the same. Read next: pv_trap.c,
- * xen_emul.c.
+ * host's state, and is one of the holes of the technique (Robin and Irvine 2000). `patch`: INT3 stands in the place of
+ * all of these. `xen`: the guest's source has been changed, so that it asks instead of executing; rows say what happens if it
+ * executes the instruction all the same. Read next: pv_trap.c, pv_patch.c, xen_emul.c.
  */
 #include "pv.h"
 
 #define TRAP(m, k, g, n) RULE(m, "trap", k, TRAP, pv_trap_interpret, "backend-pv/pv_trap.c", g, n)
+#define PATCH(m, k, g, n) RULE(m, "patch", k, TRAP, pv_patch_trap, "backend-pv/pv_patch.c", g, n)
 #define XEN(m, k, fn, file, g, n) RULE(m, "xen", k, TRAP, fn, "backend-pv/" file, g, n)
 #define XEN_NOT(m, k, g, n) RULE(m, "xen", k, TRAP, xen_privileged, "backend-pv/xen_emul.c", g, n)
 #define UMIP(m, i, g, n) \
@@ -20,6 +21,7 @@ static const char query[] = "wrong: looks into the host's GDT and our LDT, where
 static const char leak[] = "wrong: shows the LDT selector with RPL 3 that stands in for the guest's";
 static const char gp[] = "#GP at ring 3; executed on the virtual CPU";
 static const char selector[] = "the guest's selectors fault here and are loaded from its own tables; one of the host's flat ones (0x23, 0x2b, 0x33) loads silently";
+static const char int3[] = "INT3 in its place, wherever it was proved to be code; the original is executed on the virtual CPU";
 static const char xgp[] = "#GP at ring 3, and reflected to the guest: the ABI has a hypercall or nothing for it";
 
 const struct backend_rule pv_rules[] = {
@@ -72,6 +74,56 @@ const struct backend_rule pv_rules[] = {
 	TRAP("outs", PORT_OUT, "insn/outs", gp),
 	TRAP("cpuid", CPUID, "insn/cpuid", "traps where the host has CPUID faulting; elsewhere wrong: the host's CPUID, unseen"),
 	RULE_NATIVE("rdtsc", "trap", RDTSC, "insn/rdtsc", "the host's TSC; CR4.TSD is not obeyed"),
+
+	PATCH("sgdt", DT_STORE, "insn/sgdt", int3),
+	PATCH("sidt", DT_STORE, "insn/sidt", int3),
+	PATCH("sldt", DT_STORE, "insn/sldt", int3),
+	PATCH("str", DT_STORE, "insn/str", int3),
+	PATCH("smsw", DT_STORE, "insn/smsw", int3),
+	PATCH("lgdt", DT_LOAD, "insn/lgdt", int3),
+	PATCH("lidt", DT_LOAD, "insn/lidt", int3),
+	PATCH("lldt", DT_LOAD, "insn/lldt", int3),
+	PATCH("ltr", DT_LOAD, "insn/ltr", int3),
+	PATCH("lmsw", CR_WRITE, "insn/lmsw", int3),
+	PATCH("clts", CR_WRITE, "insn/clts", "INT3 in its place; TS changes in the virtual CR0 only, for no #NM can be raised"),
+	PATCH("lar", SEG_QUERY, "insn/lar", int3),
+	PATCH("lsl", SEG_QUERY, "insn/lsl", int3),
+	PATCH("verr", SEG_QUERY, "insn/verr", int3),
+	PATCH("verw", SEG_QUERY, "insn/verw", int3),
+	RULE_NATIVE("arpl", "patch", SEG_QUERY, "insn/arpl", "right by itself: every selector that it meets is the guest's"),
+	PATCH("mov from seg", SEG_READ, "insn/mov-from-cs", int3),
+	PATCH("push seg", SEG_READ, "insn/push-cs", int3),
+	PATCH("mov to seg", SEG_LOAD, "insn/mov-to-ss", int3),
+	PATCH("pop seg", SEG_LOAD, "insn/pop-ss", int3),
+	PATCH("lds", SEG_LOAD, "insn/lds", int3),
+	PATCH("far call", FAR_BRANCH, "insn/far-call", int3),
+	PATCH("far jmp", FAR_BRANCH, "insn/far-jmp", int3),
+	PATCH("far ret", FAR_BRANCH, "insn/far-ret", int3),
+	PATCH("pushf", FLAGS_IMAGE, "insn/pushf", int3),
+	PATCH("popf", FLAGS_IMAGE, "insn/popf", int3),
+	PATCH("cli", INT_FLAG, "insn/cli", int3),
+	PATCH("sti", INT_FLAG, "insn/sti", int3),
+	PATCH("int", SYSCALL_ENTRY, "insn/int", "INT3 in its place; through the guest's own IDT. In user code that was left alone as under trap"),
+	PATCH("int3", SYSCALL_ENTRY, "insn/int3", int3),
+	PATCH("into", SYSCALL_ENTRY, "insn/into", int3),
+	PATCH("iret", IRET, "insn/iret", int3),
+	PATCH("sysenter", SYSCALL_ENTRY, "insn/sysenter", "INT3 in its place, so that its EIP is known and the host kernel is never entered"),
+	PATCH("sysexit", USER_RETURN, "insn/sysenter", int3),
+	PATCH("hlt", HLT, "insn/hlt", int3),
+	PATCH("mov cr", CR_WRITE, "insn/mov-cr", int3),
+	PATCH("mov dr", DR_ACCESS, "insn/mov-dr", "INT3 in its place; breakpoints are kept and never hit"),
+	PATCH("invlpg", TLB_FLUSH, "insn/invlpg", int3),
+	PATCH("wbinvd", CACHE_CTL, "insn/wbinvd", int3),
+	PATCH("invd", CACHE_CTL, NULL, int3),
+	PATCH("rdmsr", MSR_READ, "insn/rdmsr", int3),
+	PATCH("wrmsr", MSR_WRITE, "insn/wrmsr", int3),
+	PATCH("rdpmc", OTHER, NULL, int3),
+	PATCH("in", PORT_IN, "insn/in", int3),
+	PATCH("out", PORT_OUT, "insn/out", int3),
+	PATCH("ins", PORT_IN, "insn/ins", int3),
+	PATCH("outs", PORT_OUT, "insn/outs", int3),
+	PATCH("cpuid", CPUID, "insn/cpuid", "INT3 in its place; the virtual CPU answers"),
+	RULE_NATIVE("rdtsc", "patch", RDTSC, "insn/rdtsc", "the host's TSC; CR4.TSD is not obeyed"),
 
 	UMIP("sgdt", "xen", NULL, umip),
 	UMIP("sidt", "xen", NULL, umip),

@@ -12,7 +12,8 @@
 enum { OPT_BACKEND = 256, OPT_INTERFACE, OPT_MEM, OPT_APPEND, OPT_MODULE, OPT_KERNEL, OPT_INITRD, OPT_TIMEOUT, OPT_STATS, OPT_INLINE,
 	OPT_NO_JAIL, OPT_ISOLATION, OPT_CODE_CACHE, OPT_NO_CHAIN, OPT_NO_ADAPT, OPT_NO_RETPRED, OPT_NO_TRACES, OPT_ONE_INSN,
 	OPT_IRQCHIP, OPT_VERIFY, OPT_HELP, OPT_DISK,
-	OPT_TRACE, OPT_TRACE_SIZE, OPT_SYMBOLS, OPT_SYMBOLS_OUT, OPT_TOP, OPT_LISTING, OPT_LISTING_OUT, OPT_PHASE, OPT_GDB };
+	OPT_TRACE, OPT_TRACE_SIZE, OPT_SYMBOLS, OPT_SYMBOLS_OUT, OPT_TOP, OPT_LISTING, OPT_LISTING_OUT, OPT_PHASE, OPT_GDB,
+	OPT_COVERAGE, OPT_HOLES };
 
 #define MEM_DEFAULT (64u << 20)
 #define MEM_LINUX (256u << 20)
@@ -28,7 +29,7 @@ static const struct option run_options[] = {
 	{ "no-jail", 0, 0, OPT_NO_JAIL }, { "user-isolation", 1, 0, OPT_ISOLATION }, { "code-cache", 1, 0, OPT_CODE_CACHE },
 	{ "no-chain", 0, 0, OPT_NO_CHAIN }, { "no-adapt", 0, 0, OPT_NO_ADAPT }, { "no-retpred", 0, 0, OPT_NO_RETPRED },
 	{ "no-traces", 0, 0, OPT_NO_TRACES }, { "one-insn-blocks", 0, 0, OPT_ONE_INSN }, { "kvm-irqchip", 0, 0, OPT_IRQCHIP },
-	{ "verify-vmm", 0, 0, OPT_VERIFY }, { "gdb", 1, 0, OPT_GDB }, { "help", 0, 0, OPT_HELP }, { 0 }
+	{ "coverage", 0, 0, OPT_COVERAGE }, { "holes", 2, 0, OPT_HOLES }, { "verify-vmm", 0, 0, OPT_VERIFY }, { "gdb", 1, 0, OPT_GDB }, { "help", 0, 0, OPT_HELP }, { 0 }
 };
 
 static const char run_help[] =
@@ -38,7 +39,7 @@ static const char run_help[] =
 	"writes to the debug-exit port (0xf4), or 220 guest crash, 221 time-out, 222 host failure, 223 bad usage, 224 killed by\n"
 	"the jail, 225 interrupted.\n\n"
 	"  --backend B          vtx, bt, pv, interp (default: vtx on real VT-x or SVM, else bt)\n"
-	"  --interface I        pv: xen, trap (default: xen where the image carries Xen notes)\n"
+	"  --interface I        pv: xen, previrt, patch, trap (default: what the image is made for, else trap)\n"
 	"  --mem M              guest memory, as 64M (default 64M; for Linux 256M)\n"
 	"  --append S           the guest's command line; for linux-i386 and linux-i386-pae, words to add (default: quiet)\n"
 	"  --disk FILE[,ro|,snapshot]  a raw disk image, for whatever disk the guest drives; ro: it cannot be written; snapshot: what is\n"
@@ -58,6 +59,9 @@ static const char run_help[] =
 	"  --phase TEXT         note all counters at each console line that begins so; may be repeated\n"
 	"  --listing A|SYMBOL   bt: print guest code beside its translation; A as 0xc0101234; may be repeated\n"
 	"  --listing-out FILE   where to (default: standard error)\n"
+	"  --coverage           pv, --interface patch: at the end, how much of the image was proved to be code, and what was not\n"
+	"  --holes[=N]          pv, --interface trap: single-step (at most N instructions) and list which sensitive instructions ran\n"
+	"                       unnoticed, where, how often, and what they should have done; very slow\n"
 	"  --count-inline       also count what never leaves translated code\n"
 	"  --no-jail            do not lock the process by seccomp: a guest that breaks out could then use files and network\n"
 	"  --user-isolation K   pv: keys, unmap, limits (default: the best this host has)\n"
@@ -102,6 +106,16 @@ static int option_size(const char *name, const char *text, uint64_t *out)
 	return cli_parse_size(text, out) ? 0 : cli_usage("run", "--%s %s: give a size such as 64M", name, text);
 }
 
+static int add_holes(struct run *r, const char *steps)
+{
+	char *end = NULL;
+
+	r->cfg.holes = steps ? strtoull(steps, &end, 10) : UINT64_MAX;
+	if (steps && (!*steps || *end || !r->cfg.holes))
+		return cli_usage("run", "--holes=%s: give a number of instructions, or none", steps);
+	return 0;
+}
+
 /* One option; 0 or a status to exit with. */
 static int run_option(struct run *r, int c)
 {
@@ -125,6 +139,8 @@ static int run_option(struct run *r, int c)
 	case OPT_PHASE: return see_phase(&r->see, optarg);
 	case OPT_LISTING: return see_listing(&r->see, optarg);
 	case OPT_LISTING_OUT: r->see.listing_path = optarg; break;
+	case OPT_COVERAGE: r->cfg.coverage = true; break;
+	case OPT_HOLES: return add_holes(r, optarg);
 	case OPT_INLINE: r->cfg.count_inline = true; break;
 	case OPT_NO_JAIL: r->no_jail = true; break;
 	case OPT_ISOLATION: r->cfg.user_isolation = optarg; break;

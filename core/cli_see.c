@@ -281,7 +281,7 @@ void see_end(struct see *s, struct vm *vm)
 		if (!strcmp(s->symbols_from[i], FROM_GUEST) && symbols_add_kallsyms(&s->symbols, &vm->mem, why, sizeof(why)))
 			say("--symbols guest: %s", why);
 	trace_end(s, vm);
-	if (s->listings)
+	if (s->listings || ((vm->cfg.coverage || vm->cfg.holes) && vm->ops->describe))
 		vm->ops->describe(&vm->vcpu, s->listing ? s->listing : stderr);
 	if (vm->vcpu.stats.attrib)
 		top_print(s, vm, cycles);

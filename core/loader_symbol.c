@@ -52,16 +52,21 @@ static bool symbol_match(const struct image *img, Elf *elf, size_t strndx, const
 	return q->name != NULL;
 }
 
+static Elf *image_elf(const struct image *img)
+{
+	if (!img->file || img->file_size < SELFMAG || memcmp(img->file, ELFMAG, SELFMAG))
+		return NULL;
+	elf_version(EV_CURRENT);
+	return elf_memory((char *)img->file, img->file_size);
+}
+
 static void symbols_search(const struct image *img, struct query *q)
 {
 	Elf *elf;
 	Elf_Scn *scn = NULL;
 	GElf_Shdr sh;
 
-	if (!img->file || img->file_size < SELFMAG || memcmp(img->file, ELFMAG, SELFMAG))
-		return;
-	elf_version(EV_CURRENT);
-	elf = elf_memory((char *)img->file, img->file_size);
+	elf = image_elf(img);
 	if (!elf)
 		return;
 	while ((scn = elf_nextscn(elf, scn))) {
@@ -103,6 +108,43 @@ const char *loader_symbolize(const struct image *img, uint64_t vaddr, uint64_t *
 	if (q.found && offset)
 		*offset = vaddr - q.value;
 	return q.found;
+}
+
+void loader_functions(const struct image *img, void (*fn)(void *ctx, uint64_t vaddr), void *ctx)
+{
+	Elf *elf = image_elf(img);
+	Elf_Scn *scn = NULL;
+	GElf_Shdr sh;
+
+	while (elf && (scn = elf_nextscn(elf, scn))) {
+		Elf_Data *data;
+		GElf_Sym sym;
+
+		if (!gelf_getshdr(scn, &sh) || sh.sh_type != SHT_SYMTAB || !(data = elf_getdata(scn, NULL)))
+			continue;
+		for (int i = 1; gelf_getsym(data, i, &sym); i++)
+			if (sym.st_shndx != SHN_UNDEF && GELF_ST_TYPE(sym.st_info) == STT_FUNC)
+				fn(ctx, sym.st_value);
+	}
+	elf_end(elf);
+}
+
+void loader_code(const struct image *img, void (*fn)(void *ctx, uint64_t vaddr, uint64_t size), void *ctx)
+{
+	Elf *elf = image_elf(img);
+	Elf_Scn *scn = NULL;
+	bool any = false;
+	GElf_Shdr sh;
+
+	while (elf && (scn = elf_nextscn(elf, scn)))
+		if (gelf_getshdr(scn, &sh) && sh.sh_type == SHT_PROGBITS && (sh.sh_flags & SHF_ALLOC) && (sh.sh_flags & SHF_EXECINSTR)) {
+			fn(ctx, sh.sh_addr, sh.sh_size);
+			any = true;
+		}
+	elf_end(elf);
+	for (unsigned i = 0; i < img->segs && !any; i++)
+		if (img->seg[i].flags & PF_X)
+			fn(ctx, img->seg[i].vaddr, img->seg[i].filesz);
 }
 
 bool loader_vaddr_to_gpa(const struct image *img, uint64_t vaddr, gpa_t *gpa)

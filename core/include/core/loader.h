@@ -73,5 +73,12 @@ const char *loader_sha256(struct image *img);
 bool loader_symbol(const struct image *img, const char *name, uint64_t *vaddr, uint64_t *size);
 /* The name of the function symbol that covers vaddr, and the offset into it; NULL when none does. */
 const char *loader_symbolize(const struct image *img, uint64_t vaddr, uint64_t *offset);
+/* Calls fn for each function symbol of the image. */
+void loader_functions(const struct image *img, void (*fn)(void *ctx, uint64_t vaddr), void *ctx);
+/*
+ * Calls fn for each piece of the image that holds instructions: sections that say so, or, in a file without section headers,
+ * executable segments as far as the file fills them.
+ */
+void loader_code(const struct image *img, void (*fn)(void *ctx, uint64_t vaddr, uint64_t size), void *ctx);
 /* Guest-physical address of a virtual address of the image as loaded; false when no segment covers it. */
 bool loader_vaddr_to_gpa(const struct image *img, uint64_t vaddr, gpa_t *gpa);

@@ -39,6 +39,8 @@ struct vm_config {
 	int console_in, console_out; /* descriptors; -1: none */
 	bool console_escape;         /* console_in is a terminal: Ctrl-A is for ringlab (console.c) */
 	bool count_inline;
+	bool coverage;               /* pv, patch: describe tells what was proved to be code */
+	uint64_t holes;              /* pv, trap: single-step so many instructions, and note what goes wrong unseen; 0: off */
 	bool count_insns;            /* vcpu.insns is kept and time is virtual: bt and interp, for lockstep */
 	bool user_kvm_irqchip;       /* vtx: KVM's in-kernel interrupt controllers, a named variant */
 	const char *user_isolation;  /* pv: "keys", "unmap", "limits"; NULL chooses the best the host has */
