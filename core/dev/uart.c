@@ -34,6 +34,7 @@ struct uart {
 	uint8_t rx[FIFO];
 	uint8_t rx_head, rx_n;
 	uint8_t idle_reads;   /* of LSR, with nothing to receive */
+	bool touched;         /* by the guest: until then, input is for another console */
 	uint64_t next_poll;   /* ns: the run loop's calls before then do not look at the descriptor */
 	struct clock_timer timer;
 };
@@ -262,6 +263,7 @@ static uint8_t uart_poll_lsr(struct uart *u)
 {
 	if (!(u->lsr & LSR_DR) && ++u->idle_reads == 0)
 		uart_take_input(u);
+	u->touched = true;
 	return u->lsr;
 }
 
@@ -275,7 +277,7 @@ static void uart_io(void *dev, uint64_t addr, unsigned size, bool write, uint64_
 		*data = uart_poll_lsr(u);
 	else if (addr > 7)
 		return;
-	else if (write)
+	else if (u->touched = true, write)
 		uart_write(u, addr, *data);
 	else
 		*data = uart_read(u, addr);
@@ -291,7 +293,8 @@ void uart_poll_input(struct vm *vm)
 		return;
 	u->next_poll = now + POLL_NS;
 	console_poll(vm); /* also when the guest has no room: Ctrl-A X must be seen */
-	uart_take_input(u);
+	if (u->touched)
+		uart_take_input(u);
 }
 
 bool uart_input_wakes(const struct vm *vm)

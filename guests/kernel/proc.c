@@ -25,12 +25,11 @@ static void links_init(struct proc *p)
 
 void proc_init(void)
 {
-	struct proc *p = page_zalloc();
+	struct proc *p = current;
 
 	list_init(&procs);
 	links_init(p);
 	memcpy(p->name, "idle", 5);
-	current = p;
 	limit = min(pages_free() / PAGES_PER_PROC, 400);
 }
 

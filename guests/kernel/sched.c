@@ -6,7 +6,8 @@
  */
 #include "proc.h"
 
-struct proc *current;
+static struct proc boot; /* process 0: the boot thread, later the idle loop */
+struct proc *current = &boot;
 bool need_resched;
 volatile uint32_t ticks;
 
