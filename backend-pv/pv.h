@@ -36,6 +36,7 @@ struct pv_cpu {
 	volatile uint32_t in_kick, kick_again; /* a kick's handler runs; another came meanwhile */
 	uint64_t cr2, raw_rip;
 	uint16_t cs, ss;
+	uint32_t repaired;              /* a selector of the host's own was replaced: a fault that came with it is retried */
 	uint32_t live;                  /* DS, ES, FS, GS still hold what the guest left there */
 	/* Samples of hypercall costs: the fast path must not call what uses SSE. */
 	uint32_t samples;
@@ -214,6 +215,7 @@ enum step xen_before_entry(struct vcpu *v, struct exit *e);     /* xen_event.c *
 void xen_kicked(struct vcpu *v);
 int xen_start(struct vcpu *v);                                 /* xen_build.c */
 void xen_fini(struct pv *pv);
+bool xen_adopt(struct vcpu *v, unsigned sreg, uint16_t sel, const struct segment *twin); /* xen_seg.c */
 enum step xen_fault(struct vcpu *v, struct exit *e);           /* xen_traps.c */
 enum step xen_hypercall_slow(struct vcpu *v, struct exit *e, enum event_mech mech); /* xen_hypercall.c */
 int pv_hypercall_fast(struct pv_cpu *c);                       /* xen_fast.c: general registers only */

@@ -13,17 +13,27 @@
 
 static const uint8_t data_sreg[4] = { S_DS, S_ES, S_FS, S_GS };
 
-/* A selector that the guest has loaded without a trap. */
+/*
+ * A selector that the guest has loaded without a trap: an LDT twin, or one of the host's. Where it is none that the guest may
+ * have, what it had stays, and is loaded again on entry: in user mode a twin of the kernel's must not make a kernel of it.
+ */
 static void seg_adopt(struct vcpu *v, unsigned sreg, uint16_t sel)
 {
-	const struct segment *ours = pv_ldt_lookup(v->vm->priv, sel);
+	struct pv *pv = v->vm->priv;
+	const struct segment *ours = pv_ldt_lookup(pv, sel);
 
-	if (ours)
-		v->state.seg[sreg] = *ours;
-	else if (!(sel & ~3))
+	if (!(sel & ~3)) {
 		v->state.seg[sreg] = (struct segment){ .sel = sel };
-	else /* one of the host's flat ones: what the guest had stays, and is loaded again on entry */
+	} else if (pv->xen) {
+		if (xen_adopt(v, sreg, sel, ours))
+			pv->cpu->repaired = 1;
+		if (!ours)
+			stat_count(&v->stats, EV_HOST_FAULT, MECH_TRAP);
+	} else if (ours && (!pv->cpu->user || SEG_DPL(ours) == 3)) {
+		v->state.seg[sreg] = *ours;
+	} else {
 		stat_count(&v->stats, EV_HOST_FAULT, MECH_TRAP);
+	}
 }
 
 static void segs_pull(struct vcpu *v)
@@ -31,6 +41,7 @@ static void segs_pull(struct vcpu *v)
 	struct pv_cpu *c = ((struct pv *)v->vm->priv)->cpu;
 	uint32_t now[4];
 
+	c->repaired = 0;
 	__asm__ volatile("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3" : "=r"(now[0]), "=r"(now[1]), "=r"(now[2]), "=r"(now[3]));
 	for (int i = 0; i < 4; i++)
 		if ((uint16_t)now[i] != c->sel[i])
@@ -105,6 +116,8 @@ static enum step guest_exit(struct vcpu *v, struct exit *e, enum pv_exit why)
 	pv_flush_samples(c);
 	switch (why) {
 	case PVX_FAULT:
+		if (c->repaired && (c->trapno == VEC_GP || c->trapno == VEC_PF || c->trapno == VEC_SS))
+			return STEP_GO; /* it was the host's segment that faulted: once more, with the guest's own */
 		return pv->xen ? xen_fault(v, e) : pv_trap_fault(v, e);
 	case PVX_HYPERCALL:
 		return xen_hypercall_slow(v, e, MECH_HYPERCALL);

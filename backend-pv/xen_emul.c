@@ -5,16 +5,10 @@
  * its segment registers; they fault at ring 3 and are done here. Everything else, and all of it from user mode, is the
  * guest's own #GP. Called by xen_traps.c. No paging access here may exceed the guest kernel's rights.
  */
-#include "xen.h"
+#include "xen_insn.h"
 #include <string.h>
 #include "core/cpuid.h"
 #include "core/walk.h"
-
-struct insn {
-	uint8_t b[15];
-	uint32_t at, len; /* len: bytes decoded so far */
-	bool opsize16, rep;
-};
 
 static bool insn_fetch(struct vcpu *v, struct insn *i)
 {
@@ -27,64 +21,22 @@ static bool insn_fetch(struct vcpu *v, struct insn *i)
 	if (!xen_guest_read(v, la, i->b, n))
 		return false;
 	i->len = 0;
+	i->seg = 0;
 	i->opsize16 = i->rep = false;
-	for (; i->len < 4; i->len++) { /* prefixes; segment overrides matter to none of what follows but MOV Sreg */
+	for (; i->len < 4; i->len++) { /* prefixes */
 		uint8_t p = i->b[i->len];
 		if (p == 0x66)
 			i->opsize16 = true;
 		else if (p == 0xf2 || p == 0xf3)
 			i->rep = true;
-		else if (p != 0x2e && p != 0x36 && p != 0x3e && p != 0x26 && p != 0x64 && p != 0x65)
+		else if (p == 0x26 || p == 0x2e || p == 0x36 || p == 0x3e)
+			i->seg = (uint8_t)(1 + (p == 0x26 ? S_ES : p == 0x2e ? S_CS : p == 0x36 ? S_SS : S_DS));
+		else if (p == 0x64 || p == 0x65)
+			i->seg = (uint8_t)(1 + (p == 0x64 ? S_FS : S_GS));
+		else
 			break;
 	}
 	return true;
-}
-
-static uint32_t load32(const uint8_t *p)
-{
-	uint32_t x;
-
-	memcpy(&x, p, 4);
-	return x;
-}
-
-/* The offset that a 32-bit ModRM names (SDM vol. 2, table 2-2), for memory forms; advances past it. */
-static uint32_t modrm_offset(const struct cpu_state *s, struct insn *i)
-{
-	uint8_t m = i->b[i->len++], mod = m >> 6, rm = m & 7;
-	uint32_t a = 0;
-
-	if (rm == 4) {
-		uint8_t sib = i->b[i->len++];
-		if ((sib >> 3 & 7) != 4)
-			a = (uint32_t)s->gpr[sib >> 3 & 7] << (sib >> 6);
-		if ((sib & 7) == 5 && mod == 0) {
-			a += load32(i->b + i->len);
-			i->len += 4;
-		} else {
-			a += (uint32_t)s->gpr[sib & 7];
-		}
-	} else if (rm == 5 && mod == 0) {
-		a = load32(i->b + i->len);
-		i->len += 4;
-	} else {
-		a = (uint32_t)s->gpr[rm];
-	}
-	if (mod == 1)
-		a += (uint32_t)(int8_t)i->b[i->len++];
-	if (mod == 2) {
-		a += load32(i->b + i->len);
-		i->len += 4;
-	}
-	return a;
-}
-
-static enum step done(struct vcpu *v, const struct insn *i, enum event_kind k)
-{
-	stat_count(&v->stats, k, MECH_TRAP);
-	stat_count(&v->stats, EV_INTERPRET, MECH_TRAP);
-	v->state.rip = (uint32_t)(i->at + i->len);
-	return STEP_GO;
 }
 
 static enum step port_io(struct vcpu *v, struct insn *i, uint8_t op)
@@ -159,45 +111,6 @@ static enum step port_string(struct vcpu *v, struct exit *e, struct insn *i, uin
 	return STEP_GO;
 }
 
-/* A selector into a segment register (not CS). False: #GP. */
-static bool load_sreg(struct vcpu *v, unsigned sreg, uint16_t sel)
-{
-	struct segment s;
-
-	if (sreg == S_CS || !xen_segment(v, sel, &s) || (sreg == S_SS && !(s.attr & SEG_P)))
-		return false;
-	if ((s.attr & SEG_P) && SEG_DPL(&s) != 3 && CPL(&v->state) == 3)
-		return false;
-	v->state.seg[sreg] = s;
-	return true;
-}
-
-static enum step mov_sreg(struct vcpu *v, struct exit *e, struct insn *i, uint32_t error)
-{
-	struct cpu_state *s = &v->state;
-	uint8_t m = i->b[i->len];
-	uint16_t sel;
-
-	if (m >> 6 == 3) {
-		sel = (uint16_t)s->gpr[m & 7];
-		i->len++;
-	} else if (!xen_guest_read(v, (uint32_t)s->seg[S_DS].base + modrm_offset(s, i), &sel, 2)) {
-		return xen_bounce(v, e, VEC_GP, true, error);
-	}
-	return load_sreg(v, m >> 3 & 7, sel) ? done(v, i, EV_SEG_LOAD) : xen_bounce(v, e, VEC_GP, true, error);
-}
-
-static enum step pop_sreg(struct vcpu *v, struct exit *e, struct insn *i, unsigned sreg, uint32_t error)
-{
-	struct cpu_state *s = &v->state;
-	uint32_t sel;
-
-	if (!xen_guest_read(v, (uint32_t)(s->seg[S_SS].base + s->gpr[R_ESP]), &sel, 4) || !load_sreg(v, sreg, (uint16_t)sel))
-		return xen_bounce(v, e, VEC_GP, true, error);
-	s->gpr[R_ESP] = (uint32_t)(s->gpr[R_ESP] + (i->opsize16 ? 2 : 4));
-	return done(v, i, EV_SEG_LOAD);
-}
-
 /* MOV to and from CR0, CR2, CR3, CR4. CR3 holds machine addresses on both sides, as mfn equals pfn. */
 static enum step mov_cr(struct vcpu *v, struct exit *e, struct insn *i, bool write)
 {
@@ -262,46 +175,10 @@ static enum step two_byte(struct vcpu *v, struct exit *e, struct insn *i, uint32
 	case 0x30:
 	case 0x32:
 		return do_msr(v, e, i, i->b[i->len - 1] == 0x30);
-	case 0xa1:
-		return pop_sreg(v, e, i, S_FS, error);
-	case 0xa9:
-		return pop_sreg(v, e, i, S_GS, error);
 	case 0xa2:
 		return do_cpuid(v, i);
 	}
 	return xen_bounce(v, e, VEC_GP, true, error);
-}
-
-/* IRET with one of Xen's selectors in its frame: as the iret hypercall, without EAX. */
-static enum step do_iret(struct vcpu *v, struct exit *e, struct insn *i, uint32_t error)
-{
-	struct cpu_state *s = &v->state;
-	uint32_t f[3], esp = (uint32_t)s->gpr[R_ESP];
-
-	if (!xen_guest_read(v, (uint32_t)s->seg[S_SS].base + esp, f, sizeof(f)) || !xen_return(v, f[0], f[1], f[2], esp + 12))
-		return xen_bounce(v, e, VEC_GP, true, error);
-	stat_count(&v->stats, CPL(s) == 3 ? EV_USER_RETURN : EV_IRET, MECH_TRAP);
-	stat_count(&v->stats, EV_INTERPRET, MECH_TRAP);
-	return STEP_GO;
-}
-
-/* Far jump and return within the kernel: the usual way to load FLAT_KERNEL_CS. */
-static enum step far_branch(struct vcpu *v, struct exit *e, struct insn *i, bool ret, uint32_t error)
-{
-	struct cpu_state *s = &v->state;
-	struct segment code;
-	uint32_t f[2] = { load32(i->b + i->len), (uint32_t)i->b[i->len + 4] | (uint32_t)i->b[i->len + 5] << 8 };
-
-	if (ret && !xen_guest_read(v, (uint32_t)(s->seg[S_SS].base + s->gpr[R_ESP]), f, 8))
-		return xen_bounce(v, e, VEC_GP, true, error);
-	if (!xen_segment(v, (uint16_t)f[1], &code) || !(code.attr & 8) || SEG_DPL(&code) == 3)
-		return xen_bounce(v, e, VEC_GP, true, error);
-	done(v, i, EV_FAR_BRANCH);
-	s->seg[S_CS] = code;
-	s->rip = f[0];
-	if (ret)
-		s->gpr[R_ESP] = (uint32_t)(s->gpr[R_ESP] + 8);
-	return STEP_GO;
 }
 
 static enum step one_byte(struct vcpu *v, struct exit *e, struct insn *i, uint32_t error)
@@ -322,20 +199,6 @@ static enum step one_byte(struct vcpu *v, struct exit *e, struct insn *i, uint32
 		return port_io(v, i, op);
 	case 0x6c: case 0x6d: case 0x6e: case 0x6f:
 		return port_string(v, e, i, op, error);
-	case 0x8e:
-		return mov_sreg(v, e, i, error);
-	case 0x07:
-		return pop_sreg(v, e, i, S_ES, error);
-	case 0x17:
-		return pop_sreg(v, e, i, S_SS, error);
-	case 0x1f:
-		return pop_sreg(v, e, i, S_DS, error);
-	case 0xcf:
-		return do_iret(v, e, i, error);
-	case 0xea:
-		return far_branch(v, e, i, false, error);
-	case 0xcb:
-		return far_branch(v, e, i, true, error);
 	case 0x0f:
 		return two_byte(v, e, i, error);
 	}
@@ -345,15 +208,14 @@ static enum step one_byte(struct vcpu *v, struct exit *e, struct insn *i, uint32
 enum step xen_privileged(struct vcpu *v, struct exit *e, uint32_t error)
 {
 	struct insn i;
+	enum step r;
 
 	if (!insn_fetch(v, &i))
 		return xen_bounce(v, e, VEC_GP, true, error);
-	if (CPL(&v->state) == 3) { /* user mode may load its own flat selectors, and nothing else */
-		uint8_t op = i.b[i.len++];
-		if (op == 0x8e)
-			return mov_sreg(v, e, &i, error);
+	if (xen_selector_load(v, e, &i, error, &r))
+		return r;
+	if (CPL(&v->state) == 3) /* user mode may load selectors, and nothing else */
 		return xen_bounce(v, e, VEC_GP, true, error);
-	}
 	return one_byte(v, e, &i, error);
 }
 

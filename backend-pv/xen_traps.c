@@ -238,7 +238,7 @@ static enum step on_page_fault(struct vcpu *v, struct exit *e)
 	if (r & WALK_FAULT)
 		code = (uint32_t)r & 0xffff;
 	else
-		code |= user ? PFEC_U : 0;
+		code |= (user ? PFEC_U : 0) | (la >= XEN_M2P ? c->err & PFEC_P : 0); /* the hypervisor's area: what we mapped there */
 	info_of(v)->arch.cr2 = la;
 	v->state.cr2 = la;
 	return xen_bounce(v, e, VEC_PF, true, code);

@@ -47,6 +47,22 @@ static int run(char *out, size_t n, const char *fmt, const char *a, const char *
 
 #define RUN RINGLAB_BINARY " run --backend pv --timeout 60 --interface %s %s 2>&1 </dev/null"
 
+/* What guests/xen says of the ABI; the host's selectors show through where docs/pv-abi.md says so, and nowhere else. */
+Test(pv, the_xen_abi_as_its_guests_see_it, .timeout = 120)
+{
+	static const char *const guests[] = { "xen/m2p", "xen/selectors" };
+	char out[16384];
+
+	if (!available())
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		cr_expect_eq(run(out, sizeof(out), RUN, "xen", guests[i]), 0, "%s:\n%s", guests[i], out);
+		cr_expect_null(strstr(out, "WRONG"), "%s:\n%s", guests[i], out);
+	}
+	cr_expect_not_null(strstr(out, "HOLE 0x33: an offset beyond the guest's limit reads through the host's flat segment"), "%s", out);
+	cr_expect_not_null(strstr(out, "LEAK FLAT_KERNEL_DS reads as its twin"), "%s", out);
+}
+
 Test(pv, hello_and_nano_on_both_interfaces, .timeout = 120)
 {
 	static const char *const guests[] = { "hello", "--append n=50 nano", "--append 'n=50 det' nano",
