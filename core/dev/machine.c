@@ -15,7 +15,7 @@ struct device {
 
 /*
  * The bus searches in this order, so the devices that guests poll come first. None raises a line before all exist;
- * port 0x61 needs the PIT.
+ * port 0x61 needs the PIT, and PCI functions their bridge.
  */
 static const struct device machine[] = {
 	{ uart_create, uart_destroy },
@@ -27,6 +27,9 @@ static const struct device machine[] = {
 	{ rtc_create, rtc_destroy },
 	{ reset_create, reset_destroy },
 	{ ata_create, ata_destroy },
+	{ pci_create, pci_destroy },
+	{ virtio_block_create, virtio_block_destroy },
+	{ virtio_console_create, virtio_console_destroy },
 };
 
 static void destroy_first(struct vm *vm, size_t n)

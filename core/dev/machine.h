@@ -15,6 +15,9 @@ struct port61;
 struct latches;
 struct reset_ctl;
 struct ata;
+struct pci;
+struct virtio;
+struct shmem;
 
 /* One pointer for each device; NULL until its create function has run. */
 struct dev_set {
@@ -26,6 +29,9 @@ struct dev_set {
 	struct latches *latches;
 	struct reset_ctl *reset;
 	struct ata *ata;
+	struct pci *pci;
+	struct virtio *block, *vconsole;
+	struct shmem *shmem;
 };
 
 /* Each create fills its pointer in vm->dev and claims its ports: 0 or -errno. Each destroy accepts a NULL pointer. */
@@ -46,6 +52,19 @@ int reset_create(struct vm *vm);
 void reset_destroy(struct vm *vm);
 int ata_create(struct vm *vm);
 void ata_destroy(struct vm *vm);
+int pci_create(struct vm *vm);
+void pci_destroy(struct vm *vm);
+int virtio_block_create(struct vm *vm);
+void virtio_block_destroy(struct vm *vm);
+int virtio_console_create(struct vm *vm);
+void virtio_console_destroy(struct vm *vm);
+
+/* The virtio console has buffers for what is received; gives it what the console has read. */
+bool virtio_console_listens(const struct vm *vm);
+void virtio_console_take(struct vm *vm);
+
+/* One byte at port 0xcf9. */
+void reset_portcf9(struct vm *vm, bool write, uint64_t *data);
 
 /* Channel 2 of the PIT as port 0x61 sees it: its GATE input and its OUT output. */
 void pit_set_gate2(struct pit *p, bool gate);

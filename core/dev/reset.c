@@ -2,6 +2,7 @@
  * reset.c - the three ways in which PC software asks for a reset: the keyboard controller's pulse command (0x64), port
  * 0x92 and port 0xcf9. A guest that resets has ended, and not well: its status port is 0xf4 (debugexit.c).
  *
+ * Port 0xcf9 lies within PCI's configuration address register: pci.c owns it, and passes bytes on.
  * There is no keyboard controller behind 0x64: reads give all ones, by which Linux sees at once that none is there.
  */
 #include <errno.h>
@@ -42,9 +43,9 @@ static void port92_io(void *dev, uint64_t addr, unsigned size, bool write, uint6
 	r->port92 = *data | 2; /* A20 is always open */
 }
 
-static void portcf9_io(void *dev, uint64_t addr, unsigned size, bool write, uint64_t *data)
+void reset_portcf9(struct vm *vm, bool write, uint64_t *data)
 {
-	struct reset_ctl *r = dev;
+	struct reset_ctl *r = vm->dev->reset;
 
 	if (!write) {
 		*data = r->portcf9;
@@ -67,8 +68,6 @@ int reset_create(struct vm *vm)
 	err = bus_add_port(&vm->bus, "i8042", 0x64, 1, port64_io, r);
 	if (!err)
 		err = bus_add_port(&vm->bus, "port92", 0x92, 1, port92_io, r);
-	if (!err)
-		err = bus_add_port(&vm->bus, "reset", 0xcf9, 1, portcf9_io, r);
 	if (err)
 		reset_destroy(vm);
 	return err;

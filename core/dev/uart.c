@@ -283,6 +283,12 @@ static void uart_io(void *dev, uint64_t addr, unsigned size, bool write, uint64_
 		*data = uart_read(u, addr);
 }
 
+/* Input is the virtio console's where that has buffers and the guest does not wait for our interrupt. */
+static bool virtio_listens(const struct uart *u)
+{
+	return !(u->ier & IER_RX) && virtio_console_listens(u->vm);
+}
+
 /* Called at every exit to the run loop, which for hardware is every I/O: a system call each time would show. */
 void uart_poll_input(struct vm *vm)
 {
@@ -293,7 +299,9 @@ void uart_poll_input(struct vm *vm)
 		return;
 	u->next_poll = now + POLL_NS;
 	console_poll(vm); /* also when the guest has no room: Ctrl-A X must be seen */
-	if (u->touched)
+	if (virtio_listens(u))
+		virtio_console_take(vm);
+	else if (u->touched)
 		uart_take_input(u);
 }
 
@@ -301,7 +309,9 @@ bool uart_input_wakes(const struct vm *vm)
 {
 	const struct uart *u = vm->dev->uart;
 
-	return console_input_open(vm) && (u->ier & IER_RX) && (u->mcr & MCR_OUT2) && u->rx_n < rx_capacity(u);
+	if (!console_input_open(vm))
+		return false;
+	return virtio_listens(u) || ((u->ier & IER_RX) && (u->mcr & MCR_OUT2) && u->rx_n < rx_capacity(u));
 }
 
 void uart_flush(struct vm *vm)

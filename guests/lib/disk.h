@@ -27,5 +27,6 @@ struct disk {
 
 /* Each finds and starts its device; NULL when it is not there. A driver polls or sleeps until done, as the guest set it up. */
 struct disk *ata_disk(void);
-struct disk *virtio_disk(void);
+struct disk *virtio_disk(void);          /* by its legacy registers, in I/O space */
+struct disk *virtio_disk_by(bool modern); /* or by those in a memory BAR, which mmio_map (pci.h) must be able to map */
 struct disk *xen_disk(void);

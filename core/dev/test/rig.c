@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "core/console.h"
 #include "core/irq.h"
 
@@ -67,7 +68,7 @@ void console_poll(struct vm *vm) { }
 
 bool console_input_waits(const struct vm *vm)
 {
-	return false;
+	return rig_of(vm)->in && *rig_of(vm)->in;
 }
 
 size_t console_read(struct vm *vm, void *buf, size_t n)
@@ -104,12 +105,22 @@ void say(const char *fmt, ...)
 {
 }
 
+void vm_mem_written(struct vm *vm, gpa_t gpa, uint64_t len)
+{
+	struct rig *r = rig_of(vm);
+
+	cr_assert(mem_contains(&vm->mem, gpa, len));
+	r->written += len;
+}
+
 struct rig *rig_new(void)
 {
 	struct rig *r = calloc(1, sizeof(*r));
 
 	r->vm.vcpu.vm = &r->vm;
-	r->vm.mem.size = 48 << 20;
+	r->vm.mem.size = RIG_RAM;
+	r->vm.mem.host = mmap(NULL, RIG_RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	cr_assert(r->vm.mem.host != MAP_FAILED);
 	r->now = 1000000;
 	cr_assert_eq(dev_create(&r->vm), 0);
 	return r;
@@ -118,6 +129,7 @@ struct rig *rig_new(void)
 void rig_free(struct rig *r)
 {
 	dev_destroy(&r->vm);
+	munmap(r->vm.mem.host, RIG_RAM);
 	free(r);
 }
 

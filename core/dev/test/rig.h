@@ -1,12 +1,14 @@
 /*
  * rig.h - the machine's devices on a bench: a bus to poke them by, a clock that the test turns, a console in memory.
  *
- * rig.c defines clock_*, console_*, vm_stop and say in place of core's, so that a test decides what time it is and
+ * rig.c defines clock_*, console_*, vm_stop, vm_mem_written and say in place of core's, so that a test decides what time it is and
  * sees what a device did. Everything else, the bus and the interrupt lines included, is the real thing.
  */
 #pragma once
 #include "core/vm.h"
 #include "core/dev.h"
+
+#define RIG_RAM (48u << 20)
 
 struct rig {
 	struct vm vm;
@@ -15,6 +17,7 @@ struct rig {
 	size_t out_n;
 	const char *in;      /* what it can still read; NULL: the input has ended */
 	unsigned in_polls;
+	uint64_t written;    /* bytes of RAM that devices said they wrote */
 };
 
 struct rig *rig_new(void);

@@ -26,6 +26,6 @@ bool uart_input_wakes(const struct vm *vm);
 /* Writes out what the UART has buffered; called when the VM ends, and by the UART itself at newlines and when idle. */
 void uart_flush(struct vm *vm);
 
-/* Ports: 8259 0x20/0xa0, 8254 0x40, 0x61, RTC 0x70, 0x80, COM1 0x3f8 (IRQ 4), ATA 0x1f0 and 0x3f6 (IRQ 14), debug-exit 0xf4
- * (4 bytes wide). */
+/* Ports: 8259 0x20/0xa0, 8254 0x40, 0x61, RTC 0x70, 0x80, COM1 0x3f8 (IRQ 4), ATA 0x1f0 and 0x3f6 (IRQ 14), PCI 0xcf8 and
+ * 0xcfc, its I/O window 0xc000 and its memory window 0xe0000000, debug-exit 0xf4 (4 bytes wide). */
 #define PORT_DEBUG_EXIT 0xf4
