@@ -68,7 +68,9 @@ void console_poll(struct vm *vm) { }
 
 bool console_input_waits(const struct vm *vm)
 {
-	return rig_of(vm)->in && *rig_of(vm)->in;
+	const struct rig *r = rig_of(vm);
+
+	return r->ahead && r->in && *r->in;
 }
 
 size_t console_read(struct vm *vm, void *buf, size_t n)

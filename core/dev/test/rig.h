@@ -17,6 +17,7 @@ struct rig {
 	size_t out_n;
 	const char *in;      /* what it can still read; NULL: the input has ended */
 	unsigned in_polls;
+	bool ahead;          /* console.c has read from it before the guest asks */
 	uint64_t written;    /* bytes of RAM that devices said they wrote */
 };
 
