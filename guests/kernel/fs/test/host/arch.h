@@ -1,5 +1,7 @@
 /* arch.h - for the file system as a host program, where there are no interrupts. */
 #pragma once
 
+typedef uint32_t irq_flags;
+
 static inline irq_flags irq_save(void) { return 0; }
 static inline void irq_restore(irq_flags flags) { }
