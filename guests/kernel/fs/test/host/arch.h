@@ -1,5 +1,8 @@
 /* arch.h - for the file system as a host program, where there are no interrupts. */
 #pragma once
+#include <stdint.h>
+
+typedef uint32_t irq_flags;
 
 typedef uint32_t irq_flags;
 
