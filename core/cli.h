@@ -83,8 +83,9 @@ int see_begin(struct see *s, struct vm *vm);
 /* After the run: prints it all. */
 void see_end(struct see *s, struct vm *vm);
 
-/* cli_linux.c: their lines of `ringlab list`. */
+/* cli_linux.c, cli_grub.c: their lines of `ringlab list`. */
 void linux_guests_list(void);
+void grub_guest_list(void);
 
 /* cli_stats.c */
 /* One element of compare's backends[], documented in docs/exits.md. */

@@ -157,7 +157,7 @@ int cmd_list(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
 		if (c != 'h')
 			return STATUS_USAGE;
-		printf("usage: ringlab list\n\nPrints the guests of guests.cfg, and Debian's Linux kernels: name, which images exist, how it should end, what it is.\n");
+		printf("usage: ringlab list\n\nPrints the guests of guests.cfg, and Debian's Linux kernels and GRUB: name, which images exist, how it should end, what it is.\n");
 		return 0;
 	}
 	if (guests_read(&l)) {
@@ -169,6 +169,7 @@ int cmd_list(int argc, char **argv)
 			!strcmp(l.guest[i].xen, "-") ? "native" : !strcmp(l.guest[i].native, "-") ? "xen" : "native,xen",
 			l.guest[i].expect, l.guest[i].text);
 	linux_guests_list();
+	grub_guest_list();
 	guests_free(&l);
 	return 0;
 }

@@ -19,16 +19,16 @@ static const struct linux_guest {
 	{ "linux-i386-pae", "vmlinuz-686-pae", "Debian 12's linux-image-686-pae (PAE, NX), the same" },
 };
 
-static void cache_dir(char *dir, size_t n)
+void cli_cache_dir(const char *variable, const char *what, char *dir, size_t n)
 {
-	const char *own = getenv("RINGLAB_LINUX"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	const char *own = getenv(variable), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
 
 	if (own && *own)
 		snprintf(dir, n, "%s", own);
 	else if (cache && *cache)
-		snprintf(dir, n, "%s/ringlab/linux", cache);
+		snprintf(dir, n, "%s/ringlab/%s", cache, what);
 	else
-		snprintf(dir, n, "%s/.cache/ringlab/linux", home ? home : "");
+		snprintf(dir, n, "%s/.cache/ringlab/%s", home ? home : "", what);
 }
 
 bool linux_guest_named(const char *name)
@@ -43,7 +43,7 @@ int linux_guest_resolve(const char *name, const char *append, struct linux_files
 {
 	char dir[500];
 
-	cache_dir(dir, sizeof(dir));
+	cli_cache_dir("RINGLAB_LINUX", "linux", dir, sizeof(dir));
 	for (size_t i = 0; i < ARRAY_LEN(guests); i++)
 		if (!strcmp(guests[i].name, name))
 			snprintf(f->kernel, sizeof(f->kernel), "%s/%s", dir, guests[i].kernel);
@@ -64,7 +64,7 @@ void linux_guests_list(void)
 	struct linux_files f;
 	char dir[500];
 
-	cache_dir(dir, sizeof(dir));
+	cli_cache_dir("RINGLAB_LINUX", "linux", dir, sizeof(dir));
 	for (size_t i = 0; i < ARRAY_LEN(guests); i++) {
 		snprintf(f.kernel, sizeof(f.kernel), "%s/%s", dir, guests[i].kernel);
 		printf("%-24s %-10s %-8s %s\n", guests[i].name, access(f.kernel, R_OK) ? "unfetched" : "native", "exit 0", guests[i].text);

@@ -211,9 +211,11 @@ int run_parse(struct run *r, int argc, char **argv)
 	if (!r->kernel && argc - optind != 1)
 		return cli_usage("run", argc == optind ? "name a guest" : "one guest only");
 	r->guest = r->kernel ? r->kernel : argv[optind];
-	r->tty_guest = r->kernel || linux_guest_named(r->guest);
 	if (!mem_given)
-		r->cfg.mem_size = r->tty_guest ? MEM_LINUX : MEM_DEFAULT;
+		r->cfg.mem_size = r->kernel || linux_guest_named(r->guest) ? MEM_LINUX : MEM_DEFAULT;
+	r->tty_guest = r->kernel || linux_guest_named(r->guest) || grub_guest_named(r->guest);
+	if (!r->backend && grub_guest_named(r->guest) && cli_backend("pv"))
+		r->backend = "pv"; /* the one that builds Xen domains */
 	if (!r->cfg.mem_size || r->cfg.mem_size % PAGE_SIZE || r->cfg.mem_size > MEM_MAX)
 		return cli_usage("run", "--mem must be a multiple of 4096, at least 4096, and at most %lluM", MEM_MAX >> 20);
 	return run_backend(r);

@@ -25,7 +25,10 @@ int run_open(struct run *r, struct guest_list *guests)
 		r->append = r->files.append;
 		r->req.initrd = r->req.initrd ? r->req.initrd : r->files.initrd;
 	}
-	if (r->kernel)
+	if (!r->kernel && grub_guest_named(r->guest)) {
+		if (grub_guest_resolve(&r->own))
+			return STATUS_USAGE;
+	} else if (r->kernel)
 		snprintf(r->own.path, sizeof(r->own.path), "%s", r->kernel);
 	else if (guests_resolve(guests, r->guest, r->cfg.ops, r->cfg.interface, &r->own))
 		return STATUS_USAGE;

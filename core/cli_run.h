@@ -39,6 +39,12 @@ bool linux_guest_named(const char *name);
 /* Its files; append (NULL: quiet) goes behind what the machine needs on the command line. 0, or -1 after saying why. */
 int linux_guest_resolve(const char *name, const char *append, struct linux_files *f);
 
+/* cli_linux.c: $VARIABLE, or ringlab/WHAT in the user's cache: where fetched guests lie. */
+void cli_cache_dir(const char *variable, const char *what, char *dir, size_t n);
+/* cli_grub.c: Debian's GRUB for Xen, the same way. */
+bool grub_guest_named(const char *name);
+int grub_guest_resolve(struct guest_files *f);
+
 /* The options and the guest; 0, or a status to exit with. Chooses and probes the backend. */
 int run_parse(struct run *r, int argc, char **argv);
 /* Finds the guest's image and opens what the run writes; 0 or a status. */

@@ -46,6 +46,13 @@ LINUX_PACKAGES=(
 	"libc6-dev-i386 /usr/lib32/libc.a"
 )
 
+# For GRUB as a Xen guest: fetched and unpacked in the same way; its disk is made here.
+GRUB_PACKAGES=(
+	"apt /usr/bin/apt-get"
+	"dpkg /usr/bin/dpkg-deb"
+	"e2fsprogs /sbin/mke2fs"
+)
+
 # Tests run the guests under QEMU too, where it is.
 TEST_PACKAGES=(
 	"qemu-system-x86 /usr/bin/qemu-system-i386"
@@ -94,6 +101,15 @@ apt_quietly() {
 	((status == 0)) || tail -n 5 "$log" >&2
 	rm -f "$log"
 	return "$status"
+}
+
+# apt_setup DIR ARCHITECTURE: sets apt_options: apt with lists and a cache of its own in DIR; the system's sources and keys. No root needed.
+apt_options=()
+apt_setup() {
+	local dir=$1
+	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+	apt_options=(-q -oDpkg::Use-Pty=0 "-oAPT::Architecture=$2" "-oAPT::Architectures=$2" "-oDir::State::Lists=$dir/lists"
+		"-oDir::Cache=$dir/cache" -oAcquire::Languages=none -oDebug::NoLocking=1 "-oAPT::Sandbox::User=$(id -un)")
 }
 
 # build_preset PRESET: configures and builds into build/PRESET; the log is shown only when that fails.

@@ -1,0 +1,103 @@
+/*
+ * grub_test.c - Debian's grub-i386-xen.bin, unmodified, on the Xen console: its prompt, its menu, a disk, a file on ext2.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "session.h"
+
+static struct session s;
+
+static void put(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	cr_assert_not_null(f, "%s", path);
+	fputs(text, f);
+	fclose(f);
+}
+
+/* A disk without a configuration file: GRUB comes to its prompt. */
+static const char *plain_disk(void)
+{
+	char big[8192], *folder = strdup(GRUB_TEST_DIR "/plain-XXXXXX");
+
+	cr_assert_not_null(mkdtemp(folder));
+	cr_assert(!chdir(folder) && !mkdir("dir", 0755));
+	put("hello.txt", "Hello from ext2.\n");
+	put("dir/other.txt", "one\ntwo\nthree\n");
+	for (size_t i = 0; i < sizeof(big) - 1; i++)
+		big[i] = (char)('a' + i % 23);
+	big[sizeof(big) - 1] = 0;
+	put("big", big);
+	const char *image = session_disk("plain", folder);
+	cr_assert(!unlink("hello.txt") && !unlink("dir/other.txt") && !unlink("big") && !rmdir("dir") && !rmdir(folder));
+	free(folder);
+	return image;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* A directory's order is mke2fs's and the host's affair. */
+static const char *sorted_words(const char *text)
+{
+	static char out[1024];
+	char copy[1024], *word[32], *save = NULL;
+	size_t n = 0;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	for (char *w = strtok_r(copy, " \n", &save); w && n < 32; w = strtok_r(NULL, " \n", &save))
+		word[n++] = w;
+	qsort(word, n, sizeof(*word), by_name);
+	out[0] = 0;
+	for (size_t i = 0; i < n; i++)
+		strcat(strcat(out, word[i]), " ");
+	return out;
+}
+
+Test(grub, prompt, .timeout = 100)
+{
+	session_need();
+	const char *image = plain_disk();
+	session_start(&s, (const char *[]){ "--disk", image, NULL });
+	cr_assert(session_expect(&s, "Welcome to GRUB!", 30));
+	cr_assert(session_expect(&s, "GNU GRUB  version 2.06", 30));
+	cr_assert(session_expect(&s, "\ngrub> ", 30));
+	unlink(image);
+	cr_expect_str_eq(session_command(&s, "set enable_progress_indicator=0"), "");
+	cr_expect_str_eq(session_command(&s, "ls"), "(memdisk) (proc) (xen/xvda) \n");
+	cr_expect_str_eq(sorted_words(session_command(&s, "ls (xen/xvda)/")), "big dir/ hello.txt lost+found/ ");
+	cr_expect_str_eq(session_command(&s, "ls (xen/xvda)/dir"), "other.txt \n");
+	cr_expect_str_eq(session_command(&s, "cat (xen/xvda)/hello.txt"), "Hello from ext2.\n\n");
+	cr_expect_str_eq(session_command(&s, "cat (xen/xvda)/dir/other.txt"), "one\ntwo\nthree\n\n");
+	cr_expect_str_eq(session_command(&s, "hashsum --hash sha1 (xen/xvda)/big"), "a5f7c75a33e756d0549f63c2047bf040292d6027  (xen/xvda)/big\n",
+		"the SHA-1 of a file of several blocks, as sha1sum has it");
+	cr_expect_str_eq(session_command(&s, "cat (xen/xvda)/missing"), "error: file `/missing' not found.\n");
+	session_type(&s, "halt\r");
+	cr_expect_eq(session_end(&s, 20), 0);
+}
+
+/* The configuration file of guests/grub/root makes a menu; its entries work. */
+Test(grub, menu, .timeout = 100)
+{
+	session_need();
+	const char *image = session_disk("menu", RINGLAB_SOURCE "/guests/grub/root");
+	session_start(&s, (const char *[]){ "--disk", image, NULL });
+	cr_assert(session_expect(&s, "Use the ^ and v keys to select which entry is highlighted.", 30));
+	unlink(image);
+	cr_assert(session_expect(&s, "*Read a file ", 20));
+	cr_assert(session_expect(&s, " Power off ", 20));
+	session_type(&s, "\r");
+	cr_assert(session_expect(&s, "Hello from an ext2 file system,\nread by a Xen guest that was made elsewhere.\n", 20));
+	cr_assert(session_expect(&s, "press a key\n", 20));
+	session_type(&s, "x\r");
+	cr_assert(session_expect(&s, "*Read a file ", 20));
+	session_type(&s, "\033[B\r"); /* down */
+	cr_expect_eq(session_end(&s, 20), 0);
+}
