@@ -87,7 +87,11 @@ static int32_t transfer(struct file *f, uint32_t user, uint32_t n, bool out)
 	n = min(n, 0x7ffff000u);
 	file_get(f); /* it may sleep */
 	while (buf && (n || !done)) {
-		uint32_t some = min(n, PAGE);
+		uint32_t some = out ? min(n, PAGE) : min(user_room(user, n), PAGE);
+		if (!some && n) { /* before anything is taken from a pipe */
+			r = -LEFAULT;
+			break;
+		}
 		if (out && !copy_from_user(buf, user, some)) {
 			r = -LEFAULT;
 			break;

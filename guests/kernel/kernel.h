@@ -101,6 +101,8 @@ uint32_t time_wall(void); /* seconds of Unix time, as far as the machine tells i
 /* ---- user memory: user.c. True: all bytes were copied. Pages are brought in as the user's own access would ---- */
 bool copy_from_user(void *to, uint32_t from, size_t n);
 bool copy_to_user(uint32_t to, const void *from, size_t n);
+/* How many of n bytes from `at` on the user could write. */
+uint32_t user_room(uint32_t at, uint32_t n);
 /* With its zero, into n bytes. Its length; -LEFAULT, or -LENAMETOOLONG. */
 int32_t string_from_user(char *to, uint32_t from, size_t n);
 

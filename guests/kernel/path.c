@@ -209,7 +209,7 @@ int32_t sys_getdents64(const uint32_t *a, struct regs *r)
 {
 	struct file *f = fd_file(a[0]);
 	struct inode *dir = f ? f->inode : NULL;
-	uint32_t used = 0, room = min(a[2], PAGE), next, some;
+	uint32_t used = 0, room = min(a[2], PAGE), pos, next, some;
 	struct dirent *d;
 	char *buf;
 	int err = 0;
@@ -220,11 +220,12 @@ int32_t sys_getdents64(const uint32_t *a, struct regs *r)
 		return -LENOTDIR;
 	d = kmalloc(sizeof *d);
 	buf = page_alloc(0);
-	while (d && buf && (next = f->pos, err = dir->ops->readdir(dir, &next, d)) > 0) {
+	pos = f->pos;
+	while (d && buf && (next = pos, err = dir->ops->readdir(dir, &next, d)) > 0) {
 		if (!(some = entry_put(buf + used, room - used, d, next)))
 			break;
 		used += some;
-		f->pos = next;
+		pos = next;
 	}
 	if (!d || !buf)
 		err = -LENOMEM;
@@ -232,6 +233,8 @@ int32_t sys_getdents64(const uint32_t *a, struct regs *r)
 		err = -LEINVAL;
 	else if (used)
 		err = copy_to_user(a[1], buf, used) ? (int)used : -LEFAULT;
+	if (err > 0)
+		f->pos = pos;
 	if (buf)
 		page_put(buf);
 	kfree(d);

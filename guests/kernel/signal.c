@@ -71,14 +71,21 @@ static uint64_t mask_of(const uint32_t *m)
 
 /* ---- delivery ---- */
 
-static void context_fill(struct linux_ucontext *c, const struct regs *r, uint64_t mask)
+/* The FPU's state as a signal frame has it: FSAVE's form, which we leave empty, then FXSAVE's. */
+struct fpu_frame {
+	uint8_t fsave[108];
+	uint16_t status, magic; /* 0: the other form is there */
+	uint8_t fxsave[512];
+};
+
+static void context_fill(struct linux_ucontext *c, const struct regs *r, uint64_t mask, uint32_t fpu)
 {
 	*c = (struct linux_ucontext){
 		.stack_flags = 2, /* SS_DISABLE */
 		.regs = { .es = r->es & 0xffff, .ds = r->ds & 0xffff, .edi = r->edi, .esi = r->esi, .ebp = r->ebp, .esp = r->esp,
 			.ebx = r->ebx, .edx = r->edx, .ecx = r->ecx, .eax = r->eax, .trapno = r->vector, .err = r->error, .eip = r->eip,
 			.cs = r->cs & 0xffff, .eflags = r->eflags, .esp_at_signal = r->esp, .ss = r->ss & 0xffff,
-			.oldmask = (uint32_t)mask, .cr2 = current->fault_address },
+			.fpstate = fpu, .oldmask = (uint32_t)mask, .cr2 = current->fault_address },
 		.mask = { (uint32_t)mask, (uint32_t)(mask >> 32) },
 	};
 }
@@ -86,12 +93,15 @@ static void context_fill(struct linux_ucontext *c, const struct regs *r, uint64_
 /* Makes r enter the handler; false if the user's stack cannot take the frame. */
 static bool frame_push(struct regs *r, uint32_t signo, const struct linux_sigaction *a, uint64_t mask)
 {
-	uint32_t at = ((r->esp - sizeof(struct linux_rt_frame)) & ~15u) - 4;
+	uint32_t fpu_at = (r->esp - sizeof(struct fpu_frame)) & ~63u, at = ((fpu_at - sizeof(struct linux_rt_frame)) & ~15u) - 4;
 	struct linux_rt_frame *f = kzalloc(sizeof *f);
-	bool ok;
+	struct fpu_frame *fpu = kzalloc(sizeof *fpu);
+	bool ok = false;
 
-	if (!f)
-		return false;
+	if (!f || !fpu)
+		goto out;
+	fpu_save(current->fpu);
+	memcpy(fpu->fxsave, current->fpu, sizeof fpu->fxsave);
 	f->restorer = a->restorer;
 	f->signo = signo;
 	f->info_address = at + offsetof(struct linux_rt_frame, info);
@@ -101,18 +111,21 @@ static bool frame_push(struct regs *r, uint32_t signo, const struct linux_sigact
 		f->info.code = current->cause[signo].code;
 		memcpy(f->info.pad, current->cause[signo].word, sizeof current->cause[signo].word);
 	}
-	context_fill(&f->context, r, mask);
-	ok = (a->flags & LSA_RESTORER) && at < r->esp && copy_to_user(at, f, sizeof *f);
-	kfree(f);
+	context_fill(&f->context, r, mask, fpu_at);
+	ok = (a->flags & LSA_RESTORER) && at < r->esp && copy_to_user(at, f, sizeof *f) && copy_to_user(fpu_at, fpu, sizeof *fpu);
 	if (!ok)
-		return false;
+		goto out;
+	fpu_start();
 	r->esp = at;
 	r->eip = a->handler;
 	r->eax = signo;
 	r->edx = at + offsetof(struct linux_rt_frame, info);
 	r->ecx = at + offsetof(struct linux_rt_frame, context);
 	r->eflags &= ~(FLAG_DF | FLAG_TF);
-	return true;
+out:
+	kfree(f);
+	kfree(fpu);
+	return ok;
 }
 
 /* A system call that came back with EINTR: once more, if the signal's action allows. */
@@ -187,11 +200,24 @@ void signal_deliver(struct regs *r)
 
 /* ---- system calls ---- */
 
+/* Reserved bits of MXCSR would be a fault of the kernel's. */
+static bool fpu_back(uint32_t at)
+{
+	uint8_t *fpu = current->fpu;
+
+	if (!copy_from_user(fpu, at + offsetof(struct fpu_frame, fxsave), sizeof current->fpu))
+		return false;
+	*(uint32_t *)&fpu[24] &= 0xffbf;
+	fpu_restore(fpu);
+	return true;
+}
+
 int32_t sys_rt_sigreturn(const uint32_t *a, struct regs *r)
 {
 	struct linux_ucontext c;
 
-	if (!copy_from_user(&c, r->esp - 4 + offsetof(struct linux_rt_frame, context), sizeof c))
+	if (!copy_from_user(&c, r->esp - 4 + offsetof(struct linux_rt_frame, context), sizeof c) ||
+			(c.regs.fpstate && !fpu_back(c.regs.fpstate)))
 		die(LSIGSEGV);
 	/* Segments, IF and IOPL stay ours: the frame is the user's to write. */
 	r->edi = c.regs.edi;

@@ -34,3 +34,18 @@ int32_t string_from_user(char *to, uint32_t from, size_t n)
 	}
 	return -LENAMETOOLONG;
 }
+
+uint32_t user_room(uint32_t at, uint32_t n)
+{
+	uint32_t end = at;
+
+	while (end - at < n && end < USER_END) {
+		struct vma *v = vma_find(current->mm, end);
+		if (v && v->start > end && end == at && !mm_fault(current->mm, end, PTE_W, current->regs->esp))
+			v = vma_find(current->mm, end); /* the stack has grown */
+		if (!v || v->start > end || !(v->flags & VMA_WRITE))
+			break;
+		end = v->end;
+	}
+	return min(end - at, n);
+}
