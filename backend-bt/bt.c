@@ -361,7 +361,7 @@ static void bt_vcpu_fini(struct vcpu *v)
 	soft_fini(b);
 	bt_listing_free(b);
 	if (b->pages)
-		munmap(b->pages, b->npages * sizeof(*b->pages));
+		munmap(b->pages, b->all_pages * sizeof(*b->pages));
 	if (b->rmaps)
 		munmap(b->rmaps, b->max_rmaps * sizeof(*b->rmaps));
 	free(b->sites);
@@ -391,8 +391,9 @@ static void hot_init(struct bt *b)
 static int bt_tables_init(struct bt *b)
 {
 	b->npages = (uint32_t)(b->vm->mem.size >> PAGE_SHIFT);
+	b->all_pages = b->vm->mem.shared ? (uint32_t)((MEM_SHARED_BASE + b->vm->mem.shared_size) >> PAGE_SHIFT) : b->npages;
 	b->max_rmaps = b->npages * 16 + (1u << 20);
-	b->pages = reserve(b->npages * sizeof(*b->pages));
+	b->pages = reserve(b->all_pages * sizeof(*b->pages));
 	b->rmaps = reserve(b->max_rmaps * sizeof(*b->rmaps));
 	b->sites = calloc(SITES, sizeof(*b->sites));
 	return b->pages && b->rmaps && b->sites ? 0 : -ENOMEM;
@@ -458,7 +459,7 @@ static void bt_mem_written(struct vm *vm, gpa_t gpa, uint64_t len)
 {
 	struct bt *b = bt_of(&vm->vcpu);
 
-	for (uint64_t a = gpa.a; b && a < gpa.a + len && a < vm->mem.size; a = (a & PAGE_MASK) + PAGE_SIZE) {
+	for (uint64_t a = gpa.a; b && a < gpa.a + len && is_ram(b, (uint32_t)(a >> PAGE_SHIFT)); a = (a & PAGE_MASK) + PAGE_SIZE) {
 		uint32_t pfn = (uint32_t)(a >> PAGE_SHIFT);
 		if (b->pages[pfn].blocks)
 			block_kill_range(b, pfn, 0, PAGE_SIZE);

@@ -63,7 +63,7 @@ static const uint8_t *guest_byte(struct bt *b, const struct block *k, uint32_t i
 	uint32_t lin = k->start + i;
 	uint64_t page = k->pfn[(lin ^ k->start) >> PAGE_SHIFT ? 1 : 0];
 
-	return b->vm->mem.host + (page << PAGE_SHIFT) + (lin & (PAGE_SIZE - 1));
+	return (const uint8_t *)mem_ptr(&b->vm->mem, GPA(page << PAGE_SHIFT), PAGE_SIZE) + (lin & (PAGE_SIZE - 1));
 }
 
 /* A copy of a living block, or NULL. */

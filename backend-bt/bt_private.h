@@ -304,7 +304,8 @@ struct bt {
 	uint64_t stat[BS_COUNT];
 
 	struct page_info *pages;
-	uint32_t npages;
+	uint32_t npages; /* of RAM */
+	uint32_t all_pages; /* up to the end of shared memory, which pages[] reaches too, with nothing in between */
 	struct rmap *rmaps;
 	uint32_t nrmaps, rmaps_used, rmap_free, max_rmaps;
 
@@ -382,6 +383,12 @@ void view_maps_bound(struct bt *b); /* before a mapping is made: drops views whe
 static inline bool view_is_kernel(const struct view *w) { return !w->user; }
 /* Whether its code may go through GS: not that of a kernel with paging, so that a system call leaves GS alone. */
 static inline bool view_gs(const struct view *w) { return w->user || w->cr3 == VIEW_FLAT; }
+
+/* A physical page that is memory: RAM, or shared memory. */
+static inline bool is_ram(const struct bt *b, uint32_t pfn)
+{
+	return pfn < b->npages || (pfn < b->all_pages && pfn >= MEM_SHARED_BASE >> PAGE_SHIFT);
+}
 
 /* bt_shadow.c */
 enum fill { FILL_OK, FILL_FAULT, FILL_MMIO, FILL_PROTECTED, FILL_USER };

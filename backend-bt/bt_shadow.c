@@ -157,12 +157,13 @@ void shadow_readonly(struct bt *b, struct view *w, uint32_t linpage, uint32_t n)
 
 static bool host_map(struct bt *b, struct view *w, uint32_t linpage, uint32_t pfn, uint32_t n, bool writable)
 {
-	int prot = PROT_READ | (writable ? PROT_WRITE : 0), flags = MAP_SHARED | MAP_FIXED | (n <= 16 ? MAP_POPULATE : 0);
+	int prot = PROT_READ | (writable ? PROT_WRITE : 0), flags = MAP_SHARED | MAP_FIXED | (n <= 16 ? MAP_POPULATE : 0), fd;
+	uint64_t off;
 
 	b->stat[BS_MAPS]++;
 	maps_add(b, w, 2);
-	return mmap(host_page(w, linpage), (size_t)n << PAGE_SHIFT, prot, flags, b->vm->mem.fd,
-		(off_t)pfn << PAGE_SHIFT) != MAP_FAILED;
+	fd = mem_backing(&b->vm->mem, GPA((uint64_t)pfn << PAGE_SHIFT), &off);
+	return mmap(host_page(w, linpage), (size_t)n << PAGE_SHIFT, prot, flags, fd, (off_t)off) != MAP_FAILED;
 }
 
 /* --- filling --- */
@@ -231,7 +232,7 @@ static void extend(const struct bt *b, const struct walk *k, uint32_t lp, struct
 	uint32_t lo = lp & 15u, first = 16, last = 16;
 
 	all[16] = pte;
-	while (first > 16 - lo && r->pfn > 16 - first) {
+	while (first > 16 - lo && is_ram(b, r->pfn - (16 - first) - 1)) {
 		uint32_t d = 16 - first + 1;
 
 		all[first - 1] = shadow_table_entry(b, GPA(at.a - d * k->entry_size), k->entry_size);
@@ -239,7 +240,7 @@ static void extend(const struct bt *b, const struct walk *k, uint32_t lp, struct
 			break;
 		first--;
 	}
-	while (last < 31 - lo && r->pfn + (last + 1 - 16) < b->npages) {
+	while (last < 31 - lo && is_ram(b, r->pfn + (last + 1 - 16))) {
 		uint32_t d = last + 1 - 16;
 
 		all[last + 1] = shadow_table_entry(b, GPA(at.a + d * k->entry_size), k->entry_size);
@@ -256,14 +257,15 @@ static void extend(const struct bt *b, const struct walk *k, uint32_t lp, struct
 /* A large page, or 4 MiB of the flat address space; just one page of it that is there already. */
 static void range_large(const struct bt *b, const struct view *w, uint32_t lp, uint32_t pages, struct range *r)
 {
-	uint32_t off = lp & (pages - 1), e = w->shadow[lp];
+	uint32_t off = lp & (pages - 1), e = w->shadow[lp], end;
 
 	r->large = true;
 	if (off > r->pfn || ((e & SH_MAPPED) && e >> SH_SHIFT == r->pfn))
 		return;
 	r->linpage = lp - off;
 	r->pfn -= off;
-	r->n = pages < b->npages - r->pfn ? pages : b->npages - r->pfn;
+	end = r->pfn < b->npages ? b->npages : b->all_pages;
+	r->n = pages < end - r->pfn ? pages : end - r->pfn;
 }
 
 /* Entries of a span are all made under one directory entry: when that has changed, they are compared first. */
@@ -307,7 +309,7 @@ enum fill shadow_fill(struct bt *b, struct view *w, uint32_t lin, bool write, bo
 		return FILL_FAULT;
 	}
 	r.pfn = pfn = (uint32_t)(k.gpa.a >> PAGE_SHIFT);
-	if (pfn >= b->npages)
+	if (!is_ram(b, pfn))
 		return FILL_MMIO;
 	if (!w->user && k.user && k.levels && !k.global && b->many_spaces && !force)
 		return FILL_USER;

@@ -153,9 +153,9 @@ static bool fill(struct bt *b, uint32_t lin, uint32_t arg, uint32_t *error)
 	if (*error)
 		return false;
 	pfn = (uint32_t)(k.gpa.a >> PAGE_SHIFT);
-	if (write && pfn < b->npages && (b->pages[pfn].flags & PG_TABLE))
+	if (write && is_ram(b, pfn) && (b->pages[pfn].flags & PG_TABLE))
 		validate_table_written(b, pfn);
-	if (pfn >= b->npages || (write && (b->pages[pfn].flags & PG_CODE) && b->pages[pfn].blocks))
+	if (!is_ram(b, pfn) || (write && (b->pages[pfn].flags & PG_CODE) && b->pages[pfn].blocks))
 		return false;
 	if (write)
 		b->pages[pfn].flags &= (uint8_t)~PG_CODE;
@@ -222,6 +222,9 @@ int soft_init(struct bt *b)
 	}
 	base = (uint8_t *)(((uintptr_t)b->ram_region + GUARD + WINDOW - 1) & ~(uintptr_t)(WINDOW - 1));
 	if (mmap(base, b->vm->mem.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, b->vm->mem.fd, 0) == MAP_FAILED)
+		return -errno;
+	if (b->vm->mem.shared && mmap(base + MEM_SHARED_BASE, b->vm->mem.shared_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+	    b->vm->mem.shared_fd, 0) == MAP_FAILED)
 		return -errno;
 	b->hot->ram_win = (uint64_t)(uintptr_t)base;
 	return 0;

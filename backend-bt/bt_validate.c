@@ -213,7 +213,7 @@ static void trace_consider(struct bt *b, struct span *p, uint64_t pde, uint32_t 
 	uint32_t pfn = (uint32_t)((pde & PAE_ADDR) >> PAGE_SHIFT);
 	struct page_info *t = &b->pages[pfn];
 
-	if (b->vm->cfg.bt.no_traces || n < TRACE_ENTRIES || pfn >= b->npages)
+	if (b->vm->cfg.bt.no_traces || n < TRACE_ENTRIES || !is_ram(b, pfn))
 		return;
 	p->clean += n;
 	if (!(t->flags & PG_TABLE)) {
@@ -230,7 +230,7 @@ static bool traced(const struct bt *b, const struct span *p, uint64_t pde)
 {
 	uint64_t pfn = (pde & PAE_ADDR) >> PAGE_SHIFT;
 
-	return p->trace && pfn < b->npages && b->pages[pfn].trace == p->trace;
+	return p->trace && is_ram(b, (uint32_t)pfn) && b->pages[pfn].trace == p->trace;
 }
 
 /* The table of a span, which is the one that it was made from. */

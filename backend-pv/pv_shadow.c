@@ -82,8 +82,10 @@ int pv_shadow_map_file(struct pv *pv, int fd, uint32_t la, gpa_t gpa, unsigned n
 	uint32_t page = la >> PAGE_SHIFT;
 	size_t len = (size_t)n << PAGE_SHIFT;
 	void *at = pv_shadow_host(pv, page);
+	uint64_t off;
 
-	if (!pv->shadow.model && mmap(at, len, pv_shadow_prot(flags), MAP_SHARED | MAP_FIXED, fd, (off_t)gpa.a) == MAP_FAILED)
+	mem_backing(&pv->vm->mem, gpa, &off);
+	if (!pv->shadow.model && mmap(at, len, pv_shadow_prot(flags), MAP_SHARED | MAP_FIXED, fd, (off_t)off) == MAP_FAILED)
 		return -errno;
 	if (pv->iso == ISO_KEYS && !(flags & SP_USER) && syscall(SYS_pkey_mprotect, at, len, pv_shadow_prot(flags), pv->pkey))
 		return -errno;
@@ -101,9 +103,12 @@ int pv_shadow_map_file(struct pv *pv, int fd, uint32_t la, gpa_t gpa, unsigned n
 
 int pv_shadow_map(struct pv *pv, uint32_t la, gpa_t gpa, unsigned n, unsigned flags)
 {
-	if (pv->patch)
+	uint64_t off;
+	int fd = mem_backing(&pv->vm->mem, gpa, &off);
+
+	if (pv->patch && fd == pv->vm->mem.fd)
 		return pv_patch_map(pv, la, gpa, n, flags);
-	return pv_shadow_map_file(pv, pv->vm->mem.fd, la, gpa, n, flags);
+	return pv_shadow_map_file(pv, fd, la, gpa, n, pv->patch ? flags & ~SP_EXEC : flags); /* what others write is no code to scan */
 }
 
 void pv_shadow_drop(struct pv *pv, uint32_t page, unsigned n)
@@ -244,7 +249,7 @@ static bool fill_whole(struct pv *pv, uint32_t la, const struct walk *w, unsigne
 	if (!(pv->vm->vcpu.state.cr0 & CR0_PG)) {
 		from = pv->bottom > pv->shift ? pv->bottom - pv->shift : 0;
 		gpa = GPA(from);
-		if (pv->vm->mem.size <= from || la < from)
+		if (pv->vm->mem.size <= from || la < from || la >= pv->vm->mem.size)
 			return false;
 		size = pv->vm->mem.size - from;
 		if (from + size > PV_TOP - pv->shift)

@@ -299,13 +299,15 @@ int xen_create(struct vcpu *v)
 	x->grant_mfn = x->shared_mfn + 1;
 	x->shared = frame_ptr(v, x->shared_mfn);
 	x->info = (struct vcpu_info_x86_32 *)&x->shared->vcpu_info[0];
-	x->frames_all = (uint32_t)(v->vm->mem.size >> PAGE_SHIFT);
+	x->frames_all = (uint32_t)((v->vm->mem.shared ? MEM_SHARED_BASE + v->vm->mem.shared_size : v->vm->mem.size) >> PAGE_SHIFT);
 	x->frame = calloc(x->frames_all, sizeof(*x->frame));
 	if (!x->frame || pv_space_init(pv, x->frames_all))
 		return -ENOMEM;
 	for (uint32_t i = 0; i < x->frames; i++)
 		x->frame[i].refs = x->frame[i].own = 1;
 	for (uint32_t i = x->shared_mfn; i < x->grant_mfn + XEN_GRANT_FRAMES; i++) /* as Xen's pages shared with a guest */
+		xen_frame_share(x, i, true);
+	for (uint32_t i = MEM_SHARED_BASE >> PAGE_SHIFT; i < x->frames_all; i++) /* as the frames of a device that Xen lets a domain map */
 		xen_frame_share(x, i, true);
 	x->kernel_ss = KERNEL_DS;
 	x->last_mech = MECH_TRAP;

@@ -82,8 +82,11 @@ static void vm_no_quirks(int vm)
 static int vm_memory(struct vm *vm, int fd)
 {
 	struct kvm_userspace_memory_region region = { .memory_size = vm->mem.size, .userspace_addr = (uintptr_t)vm->mem.host };
+	struct kvm_userspace_memory_region shared = { .slot = 1, .guest_phys_addr = MEM_SHARED_BASE, .memory_size = vm->mem.shared_size,
+		.userspace_addr = (uintptr_t)vm->mem.shared };
+	int r = vtx_ioctl(fd, KVM_SET_USER_MEMORY_REGION, &region);
 
-	return vtx_ioctl(fd, KVM_SET_USER_MEMORY_REGION, &region);
+	return r || !vm->mem.shared ? r : vtx_ioctl(fd, KVM_SET_USER_MEMORY_REGION, &shared);
 }
 
 /*

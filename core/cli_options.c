@@ -11,7 +11,7 @@
 
 enum { OPT_BACKEND = 256, OPT_INTERFACE, OPT_MEM, OPT_APPEND, OPT_MODULE, OPT_KERNEL, OPT_INITRD, OPT_TIMEOUT, OPT_STATS, OPT_INLINE,
 	OPT_NO_JAIL, OPT_ISOLATION, OPT_CODE_CACHE, OPT_NO_CHAIN, OPT_NO_ADAPT, OPT_NO_RETPRED, OPT_NO_TRACES, OPT_ONE_INSN,
-	OPT_IRQCHIP, OPT_VERIFY, OPT_HELP, OPT_DISK,
+	OPT_IRQCHIP, OPT_VERIFY, OPT_HELP, OPT_DISK, OPT_SHMEM,
 	OPT_TRACE, OPT_TRACE_SIZE, OPT_SYMBOLS, OPT_SYMBOLS_OUT, OPT_TOP, OPT_LISTING, OPT_LISTING_OUT, OPT_PHASE, OPT_GDB,
 	OPT_COVERAGE, OPT_HOLES };
 
@@ -20,7 +20,7 @@ enum { OPT_BACKEND = 256, OPT_INTERFACE, OPT_MEM, OPT_APPEND, OPT_MODULE, OPT_KE
 
 static const struct option run_options[] = {
 	{ "backend", 1, 0, OPT_BACKEND }, { "interface", 1, 0, OPT_INTERFACE }, { "mem", 1, 0, OPT_MEM },
-	{ "append", 1, 0, OPT_APPEND }, { "disk", 1, 0, OPT_DISK }, { "module", 1, 0, OPT_MODULE }, { "kernel", 1, 0, OPT_KERNEL },
+	{ "append", 1, 0, OPT_APPEND }, { "disk", 1, 0, OPT_DISK }, { "shmem", 1, 0, OPT_SHMEM }, { "module", 1, 0, OPT_MODULE }, { "kernel", 1, 0, OPT_KERNEL },
 	{ "initrd", 1, 0, OPT_INITRD }, { "timeout", 1, 0, OPT_TIMEOUT },
 	{ "stats", 1, 0, OPT_STATS }, { "trace", 1, 0, OPT_TRACE },
 	{ "trace-size", 1, 0, OPT_TRACE_SIZE }, { "symbols", 1, 0, OPT_SYMBOLS }, { "symbols-out", 1, 0, OPT_SYMBOLS_OUT },
@@ -46,6 +46,7 @@ static const char run_help[] =
 	"                       written is lost (default: the guest's own in `ringlab list`, as a snapshot)\n"
 	"  --module FILE[,ARGS] a Multiboot module; may be repeated\n"
 	"  --kernel FILE        a Linux kernel, as Debian's vmlinuz; with it no GUEST is named\n"
+	"  --shmem FILE|SIZE    memory shared with the guest: BAR 2 of a PCI device, reached without exits; a power of two, as 1M\n"
 	"  --initrd FILE        its initial RAM disk\n"
 	"                       On a terminal Linux gets every key; Ctrl-A X quits, Ctrl-A H lists more\n"
 	"  --timeout S          end the guest after S seconds (default: none)\n"
@@ -124,6 +125,7 @@ static int run_option(struct run *r, int c)
 	case OPT_INTERFACE: r->cfg.interface = optarg; break;
 	case OPT_MEM: return option_size("mem", optarg, &r->cfg.mem_size);
 	case OPT_DISK: return add_disk(r, optarg);
+	case OPT_SHMEM: r->cfg.shmem = optarg; break;
 	case OPT_APPEND: r->append = optarg; break;
 	case OPT_MODULE: return add_module(r, optarg);
 	case OPT_KERNEL: r->kernel = optarg; break;

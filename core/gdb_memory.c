@@ -92,7 +92,7 @@ bool gdb_memory_write(struct gdb *g, uint64_t lin, const void *buf, size_t n)
 		if (part > n - done)
 			part = n - done;
 		memcpy(p, (const uint8_t *)buf + done, part);
-		vm_mem_written(g->vm, GPA(p - g->vm->mem.host), part);
+		vm_mem_written(g->vm, mem_gpa(&g->vm->mem, p), part);
 		g->memory_dirty = true;
 	}
 	return true;

@@ -78,6 +78,8 @@ int vm_create(struct vm **out, const struct vm_config *cfg)
 		vm->vcpu.insns.on = true;
 		vm->clock.insns = &vm->vcpu.insns;
 	}
+	if (cfg->shmem && (r = mem_share(&vm->mem, cfg->shmem)))
+		goto no_disk;
 	if (cfg->disk_path && (r = disk_open(&vm->disk, cfg->disk_path, cfg->disk_mode)))
 		goto no_disk;
 	if ((r = console_create(vm)))

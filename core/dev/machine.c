@@ -30,6 +30,7 @@ static const struct device machine[] = {
 	{ pci_create, pci_destroy },
 	{ virtio_block_create, virtio_block_destroy },
 	{ virtio_console_create, virtio_console_destroy },
+	{ shmem_create, shmem_destroy },
 };
 
 static void destroy_first(struct vm *vm, size_t n)

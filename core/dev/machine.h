@@ -58,6 +58,8 @@ int virtio_block_create(struct vm *vm);
 void virtio_block_destroy(struct vm *vm);
 int virtio_console_create(struct vm *vm);
 void virtio_console_destroy(struct vm *vm);
+int shmem_create(struct vm *vm);
+void shmem_destroy(struct vm *vm);
 
 /* The virtio console has buffers for what is received; gives it what the console has read. */
 bool virtio_console_listens(const struct vm *vm);

@@ -59,10 +59,12 @@ void virtio_console_take(struct vm *vm)
 
 static void console_notify(struct virtio *d, unsigned queue)
 {
-	if (queue == SEND)
+	if (queue == SEND) {
 		send(d, &d->q[SEND]);
-	else if (console_input_open(d->vm))
+	} else if (console_input_open(d->vm)) {
 		virtio_console_take(d->vm);
+		console_watch(d->vm); /* a guest that polls its ring leaves no exit behind to look at the input in */
+	}
 }
 
 static const struct virtio_ops console_ops = {

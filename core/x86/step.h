@@ -195,7 +195,7 @@ static inline void host_put(uint8_t *p, uint32_t value, unsigned size)
 static inline void step_written(struct step *c, const uint8_t *p, unsigned size)
 {
 	if (unlikely(c->in->hooks.phys_write != NULL))
-		c->in->hooks.phys_write(c->in->hooks.ctx, GPA(p - c->v->vm->mem.host), size);
+		c->in->hooks.phys_write(c->in->hooks.ctx, mem_gpa(&c->v->vm->mem, p), size);
 }
 
 /* Loads 1, 2 or 4 bytes, zero-extended. */

@@ -1,12 +1,21 @@
 /*
- * devices.c - one disk, driven each way that this machine offers: what a 4 KiB read costs, at queue depth 1 and 32.
+ * devices.c - one disk and one console, driven each way that this machine offers: what a 4 KiB read and a byte cost.
  *
  * A guest cannot count exits. It prints a line before and after each measured part, by which the VMM notes its own
- * counters (run --phase WAY); ringlab-bench devices divides. What is read is checked: all ways must give the same bytes.
- * Command line: n=256 reads of 4 KiB, only=ata|virtio|xen, write (writes a pattern too, and reads it back).
+ * counters (run --phase WAY); ringlab-bench devices subtracts and divides. The lines are as long as each other, and the way
+ * "none" measures nothing, so that what the lines cost can be taken off. What is read is checked: all ways must give the same bytes.
+ * Command line: n=256 reads of 4 KiB and 16 lines' worth of bytes; only=ata|virtio|virtio-modern|xen|direct; write (a pattern
+ * too, flushed and read back); echo (what the virtio console receives, up to a newline).
  */
 #include "disk.h"
 #include "hal.h"
+#include "pci.h"
+#include "shmem.h"
+#ifdef HAL_XEN
+#include "xen_front.h"
+#else
+#include "virtio_console.h"
+#endif
 
 #define PAGES 32
 #define PER_PAGE 8
@@ -44,14 +53,27 @@ static void read_pages(struct disk *d, uint32_t n, uint32_t depth)
 	}
 }
 
+/* Lines of one length: the numbers that differ come after. */
+static void way(const char *name, uint32_t depth, bool end)
+{
+	printf("WAY %-22s qd=%-2u %s\n", name, depth, end ? "end  " : "begin");
+}
+
+static void got(const char *name, uint32_t depth, uint32_t n, uint64_t cycles)
+{
+	printf("GOT %s qd=%u n=%u kcycles=%u\n", name, depth, n, (uint32_t)(cycles >> 10));
+}
+
 static void measure(struct disk *d, uint32_t n, uint32_t depth)
 {
 	read_pages(d, depth, depth); /* code and pages are warm */
-	printf("WAY %s-read qd=%u begin\n", d->name, depth);
+	read_pages(d, depth, depth);
+	way(d->name, depth, false);
 	uint64_t t0 = hal_rdtsc();
 	read_pages(d, n, depth);
 	uint64_t cycles = hal_rdtsc() - t0;
-	printf("WAY %s-read qd=%u end n=%u kcycles=%u\n", d->name, depth, n, (uint32_t)(cycles >> 10));
+	way(d->name, depth, true);
+	got(d->name, depth, n, cycles);
 }
 
 /* The first pages of the disk, as one number. */
@@ -112,12 +134,94 @@ static void disk_way(struct disk *d, uint32_t n)
 	measure(d, n, 32);
 }
 
+/* ---- consoles: lines of 64 bytes ---- */
+
+#define LINES 16
+static char line[64] __attribute__((aligned(64))) = "sixty-four bytes for each of the ways from a guest to its user\r\n";
+
+static bool put_hal(const char *s, uint32_t n)
+{
+	while (n--)
+		hal_putc(*s++);
+	return true;
+}
+
+#ifdef HAL_XEN
+static bool put_ring(const char *s, uint32_t n)
+{
+	xen_console_put(s, n);
+	return true;
+}
+#else
+static bool put_virtio(const char *s, uint32_t n)
+{
+	return vcon_write(s, n);
+}
+#endif
+
+/* To shared memory, where another process of the host can read it: a byte is a store. */
+static uint8_t *shared;
+static uint32_t shared_bytes, shared_at;
+static bool put_shared(const char *s, uint32_t n)
+{
+	for (; n--; shared_at = (shared_at + 1) % shared_bytes)
+		((volatile uint8_t *)shared)[shared_at] = (uint8_t)*s++;
+	return true;
+}
+
+static void console_way(const char *name, bool (*put)(const char *s, uint32_t n))
+{
+	bool ok = put(line, sizeof line);
+	way(name, 1, false);
+	uint64_t t0 = hal_rdtsc();
+	for (uint32_t i = 0; i < LINES; i++)
+		ok &= put(line, sizeof line);
+	uint64_t cycles = hal_rdtsc() - t0;
+	way(name, 1, true);
+	got(name, 1, LINES * sizeof line, cycles);
+	if (!ok) {
+		printf("FAIL %s\n", name);
+		failures++;
+	}
+}
+
 #ifndef HAL_XEN
 static struct disk *virtio_modern_disk(void)
 {
 	return virtio_disk_by(true);
 }
+
+static void echo(void)
+{
+	char c = 0, back[80];
+	uint32_t n = 0;
+	while (c != '\n' && n < sizeof back)
+		if (vcon_read(&c, 1))
+			back[n++] = c;
+		else
+			__asm__ volatile("pause");
+	vcon_write("ECHO ", 5);
+	vcon_write(back, n);
+}
 #endif
+
+static void consoles(void)
+{
+#ifdef HAL_XEN
+	console_way("console-hypercall", put_hal);
+	console_way("console-ring", put_ring);
+#else
+	console_way("console-uart", put_hal);
+	for (uint32_t modern = 0; modern < 2; modern++)
+		if (vcon_open(modern))
+			console_way(modern ? "console-virtio-modern" : "console-virtio", put_virtio);
+	if (hal_flag("echo"))
+		echo();
+#endif
+	shared = shmem_map(&shared_bytes);
+	if (shared && hal_flag("write"))
+		console_way("console-direct", put_shared);
+}
 
 int guest_main(void)
 {
@@ -129,11 +233,16 @@ int guest_main(void)
 		{ "virtio", virtio_disk },
 		{ "virtio-modern", virtio_modern_disk },
 #endif
+		{ "direct", shmem_disk },
 	};
 	char only[16] = "";
 	uint32_t n = hal_number("n", 256), found = 0;
 
 	hal_word("only", only, sizeof only);
+	way("none", 1, false);
+	hal_rdtsc();
+	hal_rdtsc();
+	way("none", 1, true);
 	for (uint32_t i = 0; i < ARRAY_LEN(ways); i++) {
 		struct disk *d = *only && strcmp(only, ways[i].name) ? NULL : ways[i].find();
 		if (!d)
@@ -141,6 +250,8 @@ int guest_main(void)
 		found++;
 		disk_way(d, n);
 	}
+	if (!*only)
+		consoles();
 	printf("%s disks=%u\n", failures ? "FAILED" : "OK", found);
 	return failures ? 1 : 0;
 }

@@ -66,6 +66,8 @@ void console_flush(struct vm *vm)
 
 void console_poll(struct vm *vm) { }
 
+void console_watch(struct vm *vm) { }
+
 bool console_input_waits(const struct vm *vm)
 {
 	const struct rig *r = rig_of(vm);

@@ -46,6 +46,7 @@ struct vm_config {
 	const char *user_isolation;  /* pv: "keys", "unmap", "limits"; NULL chooses the best the host has */
 	const char *disk_path;       /* a raw disk image, or NULL */
 	enum disk_mode disk_mode;
+	const char *shmem;           /* memory shared with the guest by a PCI device: a file, or a size; or NULL */
 	const struct code_range *listing; /* code whose translations are kept and printed; set before the run */
 	unsigned listings;
 	struct symbols *symbols; /* names for that; may be NULL */
