@@ -99,7 +99,8 @@ static void refuse_modes(struct step *c)
 			c->s->efer & EFER_LMA ? "long" : "virtual-8086", c->eip);
 }
 
-static inline enum interp_result step_one(struct step *c)
+/* given: the instruction, or NULL to fetch it. */
+static inline __attribute__((always_inline)) enum interp_result step_one(struct step *c, const struct insn *given)
 {
 	struct cpu_state *s = c->s;
 	unsigned cpl = CPL(s);
@@ -115,7 +116,7 @@ static inline enum interp_result step_one(struct step *c)
 		c->debug = debug_begin(c);
 	if (unlikely(!(s->cr0 & CR0_PE)) || unlikely(s->efer & EFER_LMA) || unlikely(s->rflags & FL_VM))
 		refuse_modes(c);
-	c->i = insn_fetch(c);
+	c->i = given ? given : insn_fetch(c);
 	c->next = c->eip + c->i->len;
 	if (unlikely(!(s->seg[S_CS].attr & SEG_DB)))
 		c->next &= 0xffff;
@@ -141,7 +142,32 @@ enum interp_result interp_step(struct vcpu *v)
 	step_init(&c, v);
 	if (_setjmp(c.env))
 		return deliver_fault(&c);
-	return step_one(&c);
+	return step_one(&c, NULL);
+}
+
+_Static_assert(sizeof(struct interp_code) == sizeof(struct insn), "interp.h");
+
+bool interp_decode(struct interp_code *code, const uint8_t *bytes, unsigned len, unsigned skip)
+{
+	struct insn *i = (struct insn *)code->insn;
+	uint8_t buf[16] = { 0 };
+	int status;
+
+	memcpy(buf, bytes, len < 15 ? len : 15);
+	if (!len || len > 15 || !insn_decode(i, buf, len, true, &status) || i->len != len)
+		return false;
+	i->len = (uint8_t)(len + skip);
+	return true;
+}
+
+enum interp_result interp_step_code(struct vcpu *v, const struct interp_code *code)
+{
+	struct step c;
+
+	step_init(&c, v);
+	if (_setjmp(c.env))
+		return deliver_fault(&c);
+	return step_one(&c, (const struct insn *)code->insn);
 }
 
 static bool window_open(const struct vcpu *v)
@@ -198,7 +224,7 @@ enum interp_result interp_run(struct vcpu *v)
 				return INTERP_DONE;
 			v->insns.left--;
 		}
-		r = step_one(&c);
+		r = step_one(&c, NULL);
 	} while (likely(r == INTERP_DONE));
 	return r;
 }

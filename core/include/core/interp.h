@@ -82,6 +82,16 @@ void interp_fini(struct interp *in);
 enum interp_result interp_step(struct vcpu *v);
 
 /*
+ * An instruction that is executed at CS:EIP without being fetched there: where an engine has overwritten it. interp_decode is false
+ * for bytes that are no instruction of exactly len bytes; EIP goes on by len and skip. interp_step_code is interp_step in all else.
+ */
+struct interp_code {
+	_Alignas(64) uint8_t insn[64];
+};
+bool interp_decode(struct interp_code *code, const uint8_t *bytes, unsigned len, unsigned skip);
+enum interp_result interp_step_code(struct vcpu *v, const struct interp_code *code);
+
+/*
  * Executes instructions until v->attention is set, v->irq_window is set and an interrupt can be taken, or one ends with
  * anything but INTERP_DONE. With v->insns.on, also until v->insns.left is used up.
  */
