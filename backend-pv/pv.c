@@ -5,6 +5,7 @@
  * Read next: pv_run.c (the run loop), pv_entry.S, pv_signal.c.
  */
 #include "pv.h"
+#include "core/afterburn.h"
 #include <asm/prctl.h>
 #include <cpuid.h>
 #include <errno.h>
@@ -125,6 +126,7 @@ static int pv_vm_init(struct vm *vm)
 		return -ENOMEM;
 	pv->vm = vm;
 	pv->top = PV_TOP;
+	pv->trampoline = PAGE_SIZE;
 	pv->tsc_start = __rdtsc();
 	pv->ns_start = clock_now(&vm->clock);
 	pv->syscall32 = have_syscall32();
@@ -163,6 +165,7 @@ static void pv_vm_fini(struct vm *vm)
 		return;
 	xen_fini(pv);
 	pv_patch_fini(pv);
+	pv_previrt_fini(pv);
 	pv_ldt_clear(pv);
 	pv_shadow_fini(pv);
 	pv_low_release(pv->bottom);
@@ -174,6 +177,10 @@ static void pv_vm_fini(struct vm *vm)
 
 static void hook_flush(void *ctx, gva_t gva, bool all, bool global)
 {
+	struct pv *pv = ctx;
+
+	if (pv->previrt && pv_previrt_flush(pv, (uint32_t)gva.a, all))
+		return;
 	if (all)
 		pv_shadow_flush_all(ctx, !global);
 	else
@@ -295,12 +302,15 @@ static void pv_vcpu_fini(struct vcpu *v)
 /* What --interface says (its name is known: the CLI has checked), or else what the image is made for. */
 static enum pv_interface interface_choose(const struct vm *vm)
 {
-	const char *want = vm->cfg.interface;
+	const char *want = vm->cfg.interface, *why;
+	size_t size;
 
 	for (unsigned i = 0; want && pv_interfaces[i]; i++)
 		if (!strcmp(want, pv_interfaces[i]))
 			return (enum pv_interface)i;
-	return vm->image.kind == IMAGE_XEN ? PV_XEN : PV_TRAP;
+	if (vm->image.kind == IMAGE_XEN)
+		return PV_XEN;
+	return afterburn_section(vm->image.file, vm->image.file_size, &size, &why) || why ? PV_PREVIRT : PV_TRAP;
 }
 
 static int pv_start(struct vcpu *v)
@@ -326,12 +336,10 @@ static int pv_start(struct vcpu *v)
 	}
 	__asm__ volatile("rdfsbase %0" : "=r"(pv->cpu->host_fs));
 	memcpy(pv->cpu->xsave, v->state.fx, 512);
-	if (pv->interface == PV_PREVIRT) {
-		vm_stop(v->vm, END_CRASH, 0, "--interface %s does not exist yet", v->vm->cfg.interface);
-		return 0;
-	}
 	if (xen)
 		r = xen_start(v);
+	else if (pv->interface == PV_PREVIRT)
+		r = pv_previrt_start(v);
 	else
 		pv_trap_start(v);
 	if (pv->interface == PV_PATCH) {
@@ -369,6 +377,16 @@ static void pv_kick(struct vcpu *v, void *ucontext)
 {
 }
 
+static void pv_collect(struct vcpu *v)
+{
+	struct pv *pv = v->vm->priv;
+
+	if (pv && pv->previrt)
+		pv_previrt_collect(v);
+	else
+		pv_patch_collect(v);
+}
+
 /* No rt_sigreturn: handlers leave by re-entering the guest. mmap, munmap and mprotect are in core's list. */
 static const int pv_syscalls[] = { SYS_modify_ldt, SYS_arch_prctl, SYS_pkey_mprotect, -1 };
 
@@ -390,8 +408,8 @@ const struct backend_ops pv_backend = {
 	.push = pv_push,
 	.inject = pv_inject,
 	.mem_written = pv_mem_written,
-	.collect = pv_patch_collect,
 	.ready = pv_ready,
 	.kick = pv_kick,
+	.collect = pv_collect,
 	.jail_syscalls = pv_syscalls,
 };

@@ -30,6 +30,7 @@ struct pv_cpu {
 	uint32_t user;                  /* guest user mode: no hypercalls */
 	uint32_t tf_seen;               /* TF was set when the guest entered the trampoline */
 	uint32_t use_pkru, pkru;        /* ISO_KEYS: the rights to load before guest code runs */
+	uint32_t site;                  /* previrt: whose entry the guest came through */
 	volatile uint32_t cpuid_native; /* VMM code executed CPUID while it faults: it is let through until the next entry */
 	/* What the signal handler leaves for run. */
 	uint32_t sig, trapno, err;
@@ -128,15 +129,19 @@ struct xen;
 struct space;
 struct patch;
 struct holes;
+struct previrt;
 struct pv {
 	struct vm *vm;
 	struct pv_cpu *cpu;
 	enum pv_interface interface; /* chosen in pv_start */
 	struct xen *xen;            /* PV_XEN only, else NULL */
+	struct previrt *previrt;    /* PV_PREVIRT only, else NULL */
 	enum isolation iso;
 	int pkey;                   /* ISO_KEYS */
 	uint32_t shift;             /* LDT base shift: linear L lives at host address L + shift */
-	uint64_t top;               /* first host address that guest segments may not reach */
+	uint64_t top;               /* first host address that guest data segments may not reach */
+	uint64_t map_top;           /* no guest page is mapped from here on; 0: top */
+	uint64_t trampoline;        /* bytes of VMM code at top */
 	uint64_t user_top;          /* ISO_LIMITS: guest user segments end here; 0: the kernel is not above */
 	uint64_t bottom;            /* first reserved host address */
 	struct ldt ldt;
@@ -199,6 +204,18 @@ bool pv_sysenter_landed(const struct pv *pv);
 enum step { STEP_GO, STEP_EXIT }; /* go on in the guest, or e is filled */
 enum step pv_trap_fault(struct vcpu *v, struct exit *e);          /* pv_trap.c */
 void pv_trap_start(struct vcpu *v);
+enum step pv_step_result(struct vcpu *v, struct exit *e, enum interp_result r); /* what the interpreter's answer means for run */
+int pv_previrt_start(struct vcpu *v);                             /* pv_previrt.c */
+void pv_previrt_fini(struct pv *pv);
+void pv_previrt_left(struct vcpu *v);                             /* pv_previrt_run.c: guest code was left */
+int pv_previrt_enter(struct vcpu *v);                             /* and will be entered; 0 or -errno */
+bool pv_previrt_direct(struct vcpu *v);                           /* it may run by itself */
+bool pv_previrt_settle(struct vcpu *v, struct exit *e, enum pv_exit why, enum step *step);
+enum step pv_previrt_hypercall(struct vcpu *v, struct exit *e);
+int pv_previrt_medium(struct pv_cpu *c);
+enum interp_result pv_previrt_step(struct vcpu *v);
+bool pv_previrt_flush(struct pv *pv, uint32_t la, bool all);      /* pv_previrt_pte.c: true: nothing to do */
+void pv_previrt_collect(struct vcpu *v);
 enum step pv_trap_interpret(struct vcpu *v, struct exit *e);
 int pv_patch_init(struct pv *pv);                                /* pv_patch.c: before the jail. 0 or -errno */
 void pv_patch_fini(struct pv *pv);

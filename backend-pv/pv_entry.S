@@ -145,6 +145,7 @@ pv_signal_entry:
  * mode cannot touch r8-r15, and a guest that reached 64-bit mode by itself gains nothing by coming here). EAX = number.
  */
 pv_hc_begin:
+	mov	%r13d, C_SITE(%r15)
 	mov	C_ST(%r15), %r14
 	mov	%esp, 32(%r14)
 	mov	C_HOST_RSP(%r15), %rsp

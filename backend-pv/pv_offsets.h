@@ -17,6 +17,7 @@
 #define C_RAW_FLAGS  128
 #define C_USE_PKRU   144
 #define C_PKRU       148
+#define C_SITE       152
 #define PVX_KICK_N   2
 #define PVX_HYPERCALL_N 3
 #define PVX_ABORT_N  7

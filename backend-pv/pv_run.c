@@ -112,15 +112,18 @@ static enum step guest_exit(struct vcpu *v, struct exit *e, enum pv_exit why)
 {
 	struct pv *pv = v->vm->priv;
 	struct pv_cpu *c = pv->cpu;
+	enum step step;
 
 	pv_flush_samples(c);
+	if (pv->previrt && pv_previrt_settle(v, e, why, &step))
+		return step;
 	switch (why) {
 	case PVX_FAULT:
 		if (c->repaired && (c->trapno == VEC_GP || c->trapno == VEC_PF || c->trapno == VEC_SS))
 			return STEP_GO; /* it was the host's segment that faulted: once more, with the guest's own */
 		return pv->xen ? xen_fault(v, e) : pv_trap_fault(v, e);
 	case PVX_HYPERCALL:
-		return xen_hypercall_slow(v, e, MECH_HYPERCALL);
+		return pv->previrt ? pv_previrt_hypercall(v, e) : xen_hypercall_slow(v, e, MECH_HYPERCALL);
 	case PVX_KICK:
 		stat_count(&v->stats, EV_KICK, MECH_TRAP);
 		if (pv->xen)
@@ -146,6 +149,7 @@ static enum step before_entry(struct vcpu *v, struct exit *e)
 {
 	struct pv *pv = v->vm->priv;
 
+again:
 	if (v->vm->end != END_NONE) {
 		e->reason = EXIT_STOPPED;
 		return STEP_EXIT;
@@ -161,11 +165,14 @@ static enum step before_entry(struct vcpu *v, struct exit *e)
 		e->reason = EXIT_IRQ_WINDOW;
 		return STEP_EXIT;
 	}
-	/* The instruction after STI or MOV SS: with an interrupt waiting, it is interpreted, so that the shadow ends after it. */
-	if (v->irq_window && v->state.int_shadow) {
+	/*
+	 * The instruction after STI or MOV SS: with an interrupt waiting, it is interpreted, so that the shadow ends after it; and so is
+	 * what `previrt` cannot run by itself.
+	 */
+	if ((v->irq_window && v->state.int_shadow) || (pv->previrt && !pv_previrt_direct(v))) {
 		if (pv_trap_interpret(v, e) == STEP_EXIT)
 			return STEP_EXIT;
-		return before_entry(v, e);
+		goto again;
 	}
 	v->state.int_shadow = 0;
 	return STEP_GO;
@@ -186,6 +193,11 @@ static int entry_prepare(struct vcpu *v)
 	}
 	if (pv->space) {
 		int r = pv_space_sync(pv);
+		if (r)
+			return r;
+	}
+	if (pv->previrt) {
+		int r = pv_previrt_enter(v);
 		if (r)
 			return r;
 	}
@@ -211,8 +223,11 @@ int pv_run(struct vcpu *v, struct exit *e)
 		}
 		pv->cpu->live = 0;
 		enum pv_exit why = (enum pv_exit)pv_enter(pv->cpu);
-		if (why != PVX_ABORT && why != PVX_BADENTRY)
+		if (why != PVX_ABORT && why != PVX_BADENTRY) {
 			segs_pull(v);
+			if (pv->previrt)
+				pv_previrt_left(v);
+		}
 		if (guest_exit(v, e, why) == STEP_EXIT)
 			return 0;
 	}

@@ -41,6 +41,12 @@ void *pv_shadow_host(const struct pv *pv, uint32_t page)
 	return (void *)(((uint64_t)page << PAGE_SHIFT) + pv->shift);
 }
 
+/* Where guest pages must end. */
+static uint64_t map_top(const struct pv *pv)
+{
+	return pv->map_top ? pv->map_top : pv->top;
+}
+
 /* Inaccessible again. The range may start below what is reserved, or end above it. */
 static void range_drop(struct pv *pv, uint32_t page, unsigned n)
 {
@@ -48,8 +54,8 @@ static void range_drop(struct pv *pv, uint32_t page, unsigned n)
 
 	if (from < pv->bottom)
 		from = pv->bottom;
-	if (to > pv->top)
-		to = pv->top;
+	if (to > map_top(pv))
+		to = map_top(pv);
 	if (from < to && !pv->shadow.model)
 		mmap((void *)from, to - from, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
@@ -215,7 +221,7 @@ static bool mappable(const struct pv *pv, uint32_t la, gpa_t gpa, uint64_t len)
 {
 	uint64_t host = (uint64_t)la + pv->shift;
 
-	return host >= pv->bottom && host + len <= pv->top && mem_contains(&pv->vm->mem, gpa, len);
+	return host >= pv->bottom && host + len <= map_top(pv) && mem_contains(&pv->vm->mem, gpa, len);
 }
 
 /* Could the page at la, d pages from what w describes, share its mapping? */

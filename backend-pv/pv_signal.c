@@ -27,6 +27,7 @@ OFFSET_IS(attention, C_ATT);
 OFFSET_IS(raw_flags, C_RAW_FLAGS);
 OFFSET_IS(use_pkru, C_USE_PKRU);
 OFFSET_IS(pkru, C_PKRU);
+OFFSET_IS(site, C_SITE);
 _Static_assert(PVX_KICK == PVX_KICK_N && PVX_ABORT == PVX_ABORT_N && PVX_HYPERCALL == PVX_HYPERCALL_N, "exit codes");
 _Static_assert(offsetof(struct cpu_state, gpr) == 0 && sizeof(((struct cpu_state *)0)->gpr[0]) == 8, "gpr");
 _Static_assert(offsetof(ucontext_t, uc_mcontext.gregs[REG_R8]) == UC_R8, "ucontext");
@@ -112,7 +113,7 @@ static int on_async(struct pv_cpu *c, ucontext_t *uc, uint32_t was_in_guest)
 		g[REG_EFL] &= ~(greg_t)(FL_AC | FL_NT | FL_TF | FL_DF);
 		return 0;
 	}
-	if (was_in_guest && !in_range(rip, pv_text_begin, pv_text_end) && (rip & PAGE_MASK) != c->pv->top)
+	if (was_in_guest && !in_range(rip, pv_text_begin, pv_text_end) && rip - c->pv->top >= c->pv->trampoline)
 		return unwind(c, uc, PVX_ESCAPE);
 	return 0;
 }
@@ -123,7 +124,7 @@ static int on_fault64(struct pv_cpu *c, int sig, ucontext_t *uc, uint32_t was_in
 	greg_t *g = uc->uc_mcontext.gregs;
 	uint64_t rip = (uint64_t)g[REG_RIP];
 
-	if (sig == SIGTRAP && was_in_guest && ((rip & PAGE_MASK) == c->pv->top || in_range(rip, pv_text_begin, pv_text_end))) {
+	if (sig == SIGTRAP && was_in_guest && (rip - c->pv->top < c->pv->trampoline || in_range(rip, pv_text_begin, pv_text_end))) {
 		g[REG_EFL] &= ~(greg_t)FL_TF; /* single-stepping into the hypercall page ends there */
 		c->tf_seen = 1;
 		return 0;

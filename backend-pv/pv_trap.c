@@ -26,7 +26,7 @@ void pv_trap_start(struct vcpu *v)
 	}
 }
 
-static enum step step_result(struct vcpu *v, struct exit *e, enum interp_result r)
+enum step pv_step_result(struct vcpu *v, struct exit *e, enum interp_result r)
 {
 	switch (r) {
 	case INTERP_DONE:
@@ -47,18 +47,19 @@ static enum step step_result(struct vcpu *v, struct exit *e, enum interp_result 
 /* One instruction by the book, on v->state. It counts what the instruction is; here is counted that it was interpreted. */
 enum step pv_trap_interpret(struct vcpu *v, struct exit *e)
 {
-	struct pv_cpu *c = ((struct pv *)v->vm->priv)->cpu;
+	struct pv *pv = v->vm->priv;
+	struct pv_cpu *c = pv->cpu;
 
 	stat_count(&v->stats, EV_INTERPRET, MECH_TRAP);
 	memcpy(v->state.fx, c->xsave, sizeof(v->state.fx));
-	enum interp_result r = interp_step(v);
+	enum interp_result r = pv->previrt ? pv_previrt_step(v) : interp_step(v);
 	memcpy(c->xsave, v->state.fx, sizeof(v->state.fx));
-	return step_result(v, e, r);
+	return pv_step_result(v, e, r);
 }
 
 static enum step reflect(struct vcpu *v, struct exit *e, uint8_t vector, unsigned how, bool has_error, uint32_t error)
 {
-	return step_result(v, e, interp_deliver(v, vector, how, has_error, error));
+	return pv_step_result(v, e, interp_deliver(v, vector, how, has_error, error));
 }
 
 static enum step on_page_fault(struct vcpu *v, struct exit *e)

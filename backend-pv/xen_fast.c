@@ -76,6 +76,8 @@ int pv_hypercall_fast(struct pv_cpu *c)
 	uint64_t n = c->v->stats.cell[EV_HYPERCALL][MECH_HYPERCALL].count;
 	uint64_t t0 = n < STAT_ALWAYS || n % STAT_EVERY == 0 || c->v->stats.trace ? __rdtsc() : 0;
 
+	if (!x) /* a site of `previrt`: xen_hypercall.c sends it on */
+		return PVX_HYPERCALL;
 	c->far_eip = return_address(x, nr);
 	s->rip = c->far_eip;
 	if (c->user || c->tf_seen || (c->raw_flags & FL_TF))

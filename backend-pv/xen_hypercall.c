@@ -102,7 +102,9 @@ int pv_hypercall_medium(struct pv_cpu *c)
 	struct xen *x = c->pv->xen;
 	struct exit e;
 
-	if (!x || c->user || c->tf_seen || (c->raw_flags & FL_TF) || (uint32_t)c->st->gpr[R_EAX] == 23 /* iret */)
+	if (!x)
+		return pv_previrt_medium(c);
+	if (c->user || c->tf_seen || (c->raw_flags & FL_TF) || (uint32_t)c->st->gpr[R_EAX] == 23 /* iret */)
 		return PVX_HYPERCALL;
 	xen_hypercall_slow(v, &e, MECH_HYPERCALL);
 	return xen_must_leave(c) || x->blocked ? PVX_FLUSH : 0;
