@@ -16,7 +16,7 @@
 	.balign	4
 	.long	0x1BADB002, 3, -(0x1BADB002 + 3)	/* modules page-aligned, memory information wanted */
 
-	.text
+	.section .boot, "ax"
 	.globl	_start
 _start:
 	cld
@@ -38,9 +38,11 @@ _start:
 	mov	%eax, %cr3
 	mov	$0x80010033, %eax	/* PG, WP, NE, ET, MP, PE */
 	mov	%eax, %cr0
-	mov	$1f, %eax
+	mov	$high, %eax
 	jmp	*%eax
-1:	add	$BASE, %esp
+
+	.text
+high:	add	$BASE, %esp
 	COUNT(CR_WRITE, 2)
 	COUNT(CR3_WRITE, 1)
 	COUNT(DT_LOAD, 1)
