@@ -158,6 +158,10 @@ static void coherence_check(struct audit *a)
 	for (uint32_t page = 0; page < XEN_M2P >> 12; page++) {
 		unsigned f = pv->shadow.page[page];
 		uint64_t e3 = xen_table(a->v, a->x->root)[page >> 18], e2, e1 = 0;
+		if (!pv->shadow.mapped[page >> SHADOW_REGION_SHIFT]) {
+			page |= (1u << SHADOW_REGION_SHIFT) - 1;
+			continue;
+		}
 		if (!(f & SP_MAPPED) || (f & SP_STALE) || s->dirty[page >> 9] || s->recheck || s->all)
 			continue;
 		e2 = e3 & E_P ? xen_table(a->v, entry_mfn(e3))[page >> 9 & 511] : 0;

@@ -82,9 +82,9 @@ static bool port_used(const struct xen *x, uint32_t port)
 
 static int32_t port_send(struct vcpu *v, struct xen *x, uint32_t port)
 {
-	const struct port *p = &x->port[port];
+	const struct port *p;
 
-	if (!port_used(x, port) || p->state == PORT_VIRQ)
+	if (!port_used(x, port) || (p = &x->port[port])->state == PORT_VIRQ)
 		return -XEN_EINVAL;
 	if (p->state == PORT_IPI)
 		xen_event_send(v, port);
@@ -101,10 +101,11 @@ static int32_t port_send(struct vcpu *v, struct xen *x, uint32_t port)
 /* The other end of a loop becomes unbound again; a back end loses its notifications. */
 static int32_t port_close(struct xen *x, uint32_t port)
 {
-	struct port *p = &x->port[port];
+	struct port *p;
 
 	if (!port_used(x, port))
 		return -XEN_EINVAL;
+	p = &x->port[port];
 	if (p->state == PORT_INTERDOMAIN && p->back == BACK_LOOP && p->remote != port)
 		x->port[p->remote] = (struct port){ .state = PORT_UNBOUND, .remote = DOMID_SELF };
 	*p = (struct port){ .state = PORT_FREE };

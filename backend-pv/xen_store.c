@@ -497,12 +497,14 @@ static bool ring_reply(struct store_conn *c, struct ring *r)
 	}
 	room = RING - room;
 	n = c->out_n < room ? c->out_n : room;
+	if (!n)
+		return false;
 	for (uint32_t i = 0; i < n; i++)
 		r->rsp[(prod + i) % RING] = c->out[i];
 	memmove(c->out, c->out + n, c->out_n - n);
 	c->out_n -= n;
 	r->rsp_prod = prod + n;
-	return n;
+	return true;
 }
 
 /* How many more bytes the request needs that has come so far; 0 when it is whole. */

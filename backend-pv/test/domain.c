@@ -9,6 +9,8 @@
 #include <string.h>
 #include "core/console.h"
 
+extern const struct backend_ops pv_backend;
+
 struct domain *domain_new(const char *image, uint64_t mem)
 {
 	struct domain *d = calloc(1, sizeof(*d));
@@ -19,6 +21,7 @@ struct domain *domain_new(const char *image, uint64_t mem)
 	d->cpu = calloc(1, sizeof(*d->cpu));
 	d->vm.cfg.console_in = d->vm.cfg.console_out = -1;
 	d->vm.priv = &d->pv;
+	d->vm.ops = &pv_backend;
 	v->vm = &d->vm;
 	d->pv.vm = &d->vm;
 	d->pv.cpu = d->cpu;

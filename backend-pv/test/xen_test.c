@@ -139,6 +139,159 @@ Test(domain, foreign_frames_and_reserved_bits_are_refused)
 	cr_expect(audit());
 }
 
+/* Two counts: a mapping that is only read holds the frame, and lets its type change. */
+Test(domain, a_read_only_mapping_is_a_reference)
+{
+	uint32_t mfn = scratch_mfn() + 1, va = scratch_va() + PAGE_SIZE;
+	struct frame *f = &x->frame[mfn];
+
+	cr_expect_eq(f->refs, 2, "the domain's own, and one mapping");
+	cr_expect_eq(f->uses, 1);
+	cr_expect_eq(call(14, va, mfn * PAGE_SIZE | P, 0, 0), 0);
+	cr_expect_eq(f->refs, 2);
+	cr_expect_eq(f->uses, 0);
+	cr_expect_eq(call(14, va + PAGE_SIZE, mfn * PAGE_SIZE | P, 0, 0), 0);
+	cr_expect_eq(f->refs, 3);
+	cr_expect_eq(call(14, va, 0, 0, 0), 0);
+	cr_expect_eq(f->refs, 2);
+	cr_expect(audit());
+}
+
+/* Frames that the monitor writes are no tables, whatever the guest has unmapped. */
+Test(domain, a_ring_does_not_become_a_table)
+{
+	uint32_t ring[2] = { x->console_mfn, x->store_mfn };
+
+	for (unsigned i = 0; i < 2; i++) {
+		cr_expect_eq(call(14, 0xc0000000u + ring[i] * PAGE_SIZE, 0, 0, 0), 0);
+		cr_expect_eq(mmuext(0, ring[i]), -XEN_EINVAL);
+	}
+	cr_expect(audit());
+}
+
+/* A kernel's second address space, by hand: an L2 for the last slot and an L3. */
+static uint32_t second_space(uint32_t l2, uint32_t l3)
+{
+	const uint64_t *first = xen_table(v, table_mfn(0));
+	uint64_t *t2 = xen_table(v, l2), *t3 = xen_table(v, l3);
+
+	memcpy(t2, xen_table(v, (uint32_t)(first[3] >> PAGE_SHIFT)), PAGE_SIZE);
+	t2[500] = 0x12345067; /* the hypervisor's: not ours to keep */
+	memset(t3, 0, PAGE_SIZE);
+	t3[3] = (uint64_t)l2 << PAGE_SHIFT | P;
+	for (uint32_t m = l2; m <= l3; m++)
+		cr_assert_eq(call(14, 0xc0000000u + m * PAGE_SIZE, m * PAGE_SIZE | P, 0, 2), 0);
+	return l3;
+}
+
+Test(domain, the_last_slot_has_a_table_of_its_own)
+{
+	uint32_t l2 = scratch_mfn() + 1, l3 = second_space(l2, l2 + 1);
+	uint64_t *t3 = xen_table(v, l3);
+	uint64_t slot = t3[3];
+
+	t3[3] = 0;
+	cr_expect_eq(mmuext(2, l3), -XEN_EINVAL, "an L3 without a last slot");
+	t3[3] = xen_table(v, table_mfn(0))[3];
+	cr_expect_eq(mmuext(2, l3), -XEN_EINVAL, "another L3's last table");
+	t3[3] = slot;
+	cr_expect_eq(mmuext(2, l3), 0);
+	cr_expect_eq(xen_table(v, l2)[500], 0);
+	cr_expect_eq(update(((uint64_t)l2 << PAGE_SHIFT) + 500 * 8, 0), -XEN_EINVAL, "an entry of the hypervisor's area");
+	cr_expect_eq(update(((uint64_t)l3 << PAGE_SHIFT) + 24, 0), -XEN_EINVAL, "the last slot changes");
+	cr_expect_eq(mmuext(5, l3), 0, "and it is an address space");
+	cr_expect(audit());
+	cr_expect_eq(mmuext(5, table_mfn(0)), 0);
+	cr_expect_eq(mmuext(4, l3), 0);
+	cr_expect_eq(x->frame[l2].type, FT_NONE);
+	cr_expect(audit());
+}
+
+Test(domain, what_xen_refuses_is_refused_alike)
+{
+	uint32_t op[3] = { 13, scratch_va() + 8, 1 };
+	uint64_t slot = ((uint64_t)table_mfn(2) << PAGE_SHIFT) + 8;
+
+	cr_expect_eq(mmuext(3, table_mfn(0)), -XEN_EINVAL, "there is no L4");
+	cr_expect_eq(mmuext(12, 0), -XEN_EACCES, "caches are for domains with devices");
+	cr_expect_eq(mmuext(15, table_mfn(0)), -XEN_EOPNOTSUPP);
+	cr_expect_eq(mmuext(19, scratch_mfn()), -XEN_EOPNOTSUPP, "mark_super");
+	cr_expect_eq(mmuext(20, scratch_mfn()), -XEN_EOPNOTSUPP, "unmark_super");
+	cr_expect_eq(mmuext(99, 0), -XEN_ENOSYS);
+	cr_assert(xen_guest_write(v, scratch_va(), op, sizeof(op)));
+	cr_expect_eq(call(26, scratch_va(), 1, 0, DOMID_SELF), -XEN_EINVAL, "an LDT that is not aligned");
+	cr_expect_eq(update(slot, (uint64_t)scratch_mfn() << PAGE_SHIFT | P | 0x18), -XEN_EINVAL, "cache attributes");
+	cr_expect_eq(update(slot, (uint64_t)scratch_mfn() << PAGE_SHIFT | P | 0x100), -XEN_EINVAL, "a global page");
+	uint32_t a[6] = { scratch_va() + PAGE_SIZE, (scratch_mfn() + 1) * PAGE_SIZE | P, 0, 0, 7 };
+	cr_expect_eq(xen_call(v, 22, a), -XEN_ESRCH, "another domain");
+	a[4] = 0;
+	cr_expect_eq(xen_call(v, 22, a), -XEN_EPERM, "domain 0");
+	a[4] = DOMID_SELF;
+	cr_expect_eq(xen_call(v, 22, a), 0);
+	cr_expect(audit());
+}
+
+/* ---- host mappings: what a flush drops, and what stays ---- */
+
+static unsigned shadow_of(uint32_t va)
+{
+	return d->pv.shadow.page[va >> PAGE_SHIFT];
+}
+
+/* As if the guest had written to every page from here on that the fill takes along. */
+static void touch(uint32_t va)
+{
+	cr_assert_eq(pv_shadow_fill(&d->pv, va, 1 /* ACCESS_W */), 0);
+	cr_assert(shadow_of(va) & SP_WRITE);
+}
+
+Test(domain, a_flush_drops_what_changed_and_nothing_else)
+{
+	uint32_t va = scratch_va() + 4 * PAGE_SIZE, mfn = scratch_mfn() + 4;
+
+	touch(va);
+	cr_assert(shadow_of(va + PAGE_SIZE) & SP_WRITE, "a neighbour came along");
+	cr_expect_eq(call(14, va, (mfn + 8) * PAGE_SIZE | P | RW | 0x60, 0, 0 /* no flush */), 0);
+	pv_space_sync(&d->pv);
+	cr_expect(shadow_of(va) & SP_MAPPED, "not flushed: a stale entry of a TLB");
+	cr_expect_eq(mmuext(6 /* TLB_FLUSH_LOCAL */, 0), 0);
+	pv_space_sync(&d->pv);
+	cr_expect_eq(shadow_of(va), 0);
+	cr_expect(shadow_of(va + PAGE_SIZE) & SP_WRITE, "the neighbour stays");
+	cr_expect_eq(call(14, va + PAGE_SIZE, (mfn + 1) * PAGE_SIZE | P | 0x60, 0, 2 /* INVLPG */), 0);
+	pv_space_sync(&d->pv);
+	cr_expect_eq(shadow_of(va + PAGE_SIZE) & (SP_MAPPED | SP_WRITE | SP_STALE), SP_MAPPED, "narrowed, not dropped");
+	cr_expect(audit());
+}
+
+Test(domain, a_new_table_is_not_writable_through_an_old_mapping)
+{
+	uint32_t va = scratch_va() + 4 * PAGE_SIZE, mfn = scratch_mfn() + 4;
+
+	touch(va);
+	memset(xen_table(v, mfn), 0, PAGE_SIZE);
+	cr_expect_eq(call(14, va, mfn * PAGE_SIZE | P | 0x60, 0, 0 /* no flush */), 0);
+	pv_space_sync(&d->pv);
+	cr_expect(shadow_of(va) & SP_WRITE, "as a TLB would");
+	cr_expect_eq(mmuext(0 /* PIN_L1 */, mfn), 0);
+	pv_space_sync(&d->pv);
+	cr_expect_eq(shadow_of(va) & SP_WRITE, 0, "the pin flushes, and that alone");
+	cr_expect(shadow_of(va + PAGE_SIZE) & SP_WRITE);
+	cr_expect(audit());
+}
+
+Test(domain, a_switch_keeps_what_both_spaces_share)
+{
+	uint32_t l2 = scratch_mfn() + 1, l3 = second_space(l2, l2 + 1), va = scratch_va() + 4 * PAGE_SIZE;
+
+	touch(va);
+	cr_assert_eq(mmuext(2, l3), 0);
+	cr_expect_eq(mmuext(5, l3), 0);
+	pv_space_sync(&d->pv);
+	cr_expect(shadow_of(va) & SP_WRITE, "the kernel's L1s are the same");
+	cr_expect(audit());
+}
+
 /* An update between levels: a table that refers to itself, or to one of the wrong level. */
 Test(domain, levels_do_not_mix)
 {
