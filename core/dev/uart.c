@@ -258,10 +258,16 @@ static void uart_take_input(struct uart *u)
 		uart_update(u);
 }
 
+/* Input is the virtio console's where that has buffers and the guest does not wait for our interrupt. */
+static bool virtio_listens(const struct uart *u)
+{
+	return !(u->ier & IER_RX) && virtio_console_listens(u->vm);
+}
+
 /* A guest that polls LSR may never leave its backend: look at the input every 256 reads that found none. */
 static uint8_t uart_poll_lsr(struct uart *u)
 {
-	if (!(u->lsr & LSR_DR) && ++u->idle_reads == 0)
+	if (!(u->lsr & LSR_DR) && ++u->idle_reads == 0 && !virtio_listens(u))
 		uart_take_input(u);
 	u->touched = true;
 	return u->lsr;
@@ -281,12 +287,6 @@ static void uart_io(void *dev, uint64_t addr, unsigned size, bool write, uint64_
 		uart_write(u, addr, *data);
 	else
 		*data = uart_read(u, addr);
-}
-
-/* Input is the virtio console's where that has buffers and the guest does not wait for our interrupt. */
-static bool virtio_listens(const struct uart *u)
-{
-	return !(u->ier & IER_RX) && virtio_console_listens(u->vm);
 }
 
 /* Called at every exit to the run loop, which for hardware is every I/O: a system call each time would show. */
