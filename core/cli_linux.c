@@ -10,13 +10,14 @@
 #include "cli_run.h"
 
 /* What these machines lack, the kernel is told not to look for; the last word makes a panic end the run. */
-#define LINUX_APPEND "console=ttyS0 acpi=off pci=off noapic nolapic panic=-1"
+#define LINUX_APPEND "console=ttyS0 acpi=off %s noapic nolapic panic=-1"
 
 static const struct linux_guest {
-	const char *name, *kernel, *text;
+	const char *name, *kernel, *initrd, *pci, *text;
 } guests[] = {
-	{ "linux-i386", "vmlinuz-686", "Debian 12's linux-image-686 (two-level page tables) and busybox: a shell on the serial port" },
-	{ "linux-i386-pae", "vmlinuz-686-pae", "Debian 12's linux-image-686-pae (PAE, NX), the same" },
+	{ "linux-i386", "vmlinuz-686", "initrd", "pci=off", "Debian 12's linux-image-686 (two-level page tables) and busybox: a shell on the serial port" },
+	{ "linux-i386-pae", "vmlinuz-686-pae", "initrd", "pci=off", "Debian 12's linux-image-686-pae (PAE, NX), the same" },
+	{ "linux-i386-devices", "vmlinuz-686", "initrd-devices", "pci=conf1", "linux-i386 with PCI and with Debian's drivers for --disk: virtio, libata" },
 };
 
 void cli_cache_dir(const char *variable, const char *what, char *dir, size_t n)
@@ -41,19 +42,22 @@ bool linux_guest_named(const char *name)
 
 int linux_guest_resolve(const char *name, const char *append, struct linux_files *f)
 {
-	char dir[500];
+	const struct linux_guest *g = guests;
+	char dir[500], words[100];
 
 	cli_cache_dir("RINGLAB_LINUX", "linux", dir, sizeof(dir));
 	for (size_t i = 0; i < ARRAY_LEN(guests); i++)
 		if (!strcmp(guests[i].name, name))
-			snprintf(f->kernel, sizeof(f->kernel), "%s/%s", dir, guests[i].kernel);
-	snprintf(f->initrd, sizeof(f->initrd), "%s/initrd", dir);
+			g = &guests[i];
+	snprintf(f->kernel, sizeof(f->kernel), "%s/%s", dir, g->kernel);
+	snprintf(f->initrd, sizeof(f->initrd), "%s/%s", dir, g->initrd);
 	if (access(f->kernel, R_OK) || access(f->initrd, R_OK)) {
 		say("guest %s is not there: scripts/linux-guest fetches it from Debian (looked in %s)", name, dir);
 		return -1;
 	}
-	if ((size_t)snprintf(f->append, sizeof(f->append), "%s %s", LINUX_APPEND, append ? append : "quiet") >= sizeof(f->append)) {
-		say("--append is longer than %zu characters: shorten it", sizeof(f->append) - sizeof(LINUX_APPEND) - 1);
+	snprintf(words, sizeof(words), LINUX_APPEND, g->pci);
+	if ((size_t)snprintf(f->append, sizeof(f->append), "%s %s", words, append ? append : "quiet") >= sizeof(f->append)) {
+		say("--append is longer than %zu characters: shorten it", sizeof(f->append) - strlen(words) - 2);
 		return -1;
 	}
 	return 0;
@@ -67,6 +71,7 @@ void linux_guests_list(void)
 	cli_cache_dir("RINGLAB_LINUX", "linux", dir, sizeof(dir));
 	for (size_t i = 0; i < ARRAY_LEN(guests); i++) {
 		snprintf(f.kernel, sizeof(f.kernel), "%s/%s", dir, guests[i].kernel);
-		printf("%-24s %-10s %-8s %s\n", guests[i].name, access(f.kernel, R_OK) ? "unfetched" : "native", "exit 0", guests[i].text);
+		snprintf(f.initrd, sizeof(f.initrd), "%s/%s", dir, guests[i].initrd);
+		printf("%-24s %-10s %-8s %s\n", guests[i].name, access(f.kernel, R_OK) || access(f.initrd, R_OK) ? "unfetched" : "native", "exit 0", guests[i].text);
 	}
 }
