@@ -4,7 +4,7 @@
  * The low 4 GiB, the LDT, the signal handlers with their stack: acquired here, before the jail closes, and given back in reverse.
  * Read next: pv_run.c (the run loop), pv_entry.S, pv_signal.c.
  */
-#include "pv.h"
+#include "pv_holes.h"
 #include "core/afterburn.h"
 #include <asm/prctl.h>
 #include <cpuid.h>
@@ -76,6 +76,7 @@ static void pv_describe(struct vcpu *v, FILE *out)
 {
 	if (v) {
 		pv_patch_describe(v, out);
+		pv_holes_describe(v, out);
 		return;
 	}
 	fprintf(out, "user isolation: unmap (default), limits%s\n",
@@ -166,6 +167,7 @@ static void pv_vm_fini(struct vm *vm)
 	xen_fini(pv);
 	pv_patch_fini(pv);
 	pv_previrt_fini(pv);
+	pv_holes_fini(pv);
 	pv_ldt_clear(pv);
 	pv_shadow_fini(pv);
 	pv_low_release(pv->bottom);
@@ -342,6 +344,10 @@ static int pv_start(struct vcpu *v)
 		r = pv_previrt_start(v);
 	else
 		pv_trap_start(v);
+	if (v->vm->cfg.holes && (pv->interface != PV_TRAP || pv_holes_init(pv))) {
+		vm_stop(v->vm, END_CRASH, 0, pv->interface == PV_TRAP ? "no memory for --holes" : "--holes is for --interface trap");
+		return 0;
+	}
 	if (pv->interface == PV_PATCH) {
 		v->interp.hooks.phys_write = hook_written;
 		r = pv_patch_start(v);
@@ -385,6 +391,7 @@ static void pv_collect(struct vcpu *v)
 		pv_previrt_collect(v);
 	else
 		pv_patch_collect(v);
+	pv_holes_collect(v);
 }
 
 /* No rt_sigreturn: handlers leave by re-entering the guest. mmap, munmap and mprotect are in core's list. */

@@ -5,7 +5,7 @@
  * v->state holds the truth, and the interface (pv_trap.c, xen_*.c) acts on it. Segments are translated on the way in and
  * back on the way out. Called through pv.c's ops; read next: pv_entry.S, pv_signal.c.
  */
-#include "pv.h"
+#include "pv_holes.h"
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -221,6 +221,8 @@ int pv_run(struct vcpu *v, struct exit *e)
 			exit_crash(e, GVA(v->state.rip), "CS %#x or SS %#x cannot be run from", v->state.seg[S_CS].sel, v->state.seg[S_SS].sel);
 			return 0;
 		}
+		if (pv->holes)
+			pv_holes_before(v);
 		pv->cpu->live = 0;
 		enum pv_exit why = (enum pv_exit)pv_enter(pv->cpu);
 		if (why != PVX_ABORT && why != PVX_BADENTRY) {
@@ -228,6 +230,8 @@ int pv_run(struct vcpu *v, struct exit *e)
 			if (pv->previrt)
 				pv_previrt_left(v);
 		}
+		if (pv->holes && pv_holes_after(v, why))
+			continue;
 		if (guest_exit(v, e, why) == STEP_EXIT)
 			return 0;
 	}

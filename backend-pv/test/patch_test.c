@@ -1,0 +1,134 @@
+/*
+ * `patch` and `trap --holes` as a user sees them: which guests are right under `patch`, which of trap's instructions the audit
+ * names, and that the audit itself changes nothing.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define RUN RINGLAB_BINARY " run --backend pv --timeout 60 "
+
+static bool available(void)
+{
+	char line[512] = "";
+	bool yes = false;
+	FILE *p = popen(RINGLAB_BINARY " doctor", "r");
+
+	cr_assert_not_null(p);
+	while (fgets(line, sizeof(line), p))
+		if (!strncmp(line, "pv ", 3)) {
+			yes = strstr(line, ": available");
+			if (!yes)
+				fprintf(stderr, "skipped: %s", line);
+		}
+	pclose(p);
+	return yes;
+}
+
+/* Runs a command; its exit status, standard output (and error, where redirected) in out. */
+static int run(char *out, size_t n, const char *command)
+{
+	size_t got = 0, r;
+	FILE *p = popen(command, "r");
+
+	cr_assert_not_null(p);
+	while (got < n - 1 && (r = fread(out + got, 1, n - 1 - got, p)) > 0)
+		got += r;
+	out[got] = 0;
+	int status = pclose(p);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Robin and Irvine's seventeen, by the guest that tests each; all must be right under `patch`. */
+static const char *const seventeen[] = { "sgdt", "sidt", "sldt", "smsw", "pushf", "popf", "lar", "lsl", "verr", "verw", "pop-ss", "push-cs",
+	"far-call", "far-jmp", "int", "far-ret", "str", "mov-from-cs", "mov-to-ss" };
+static const char *const others[] = { "cli", "sti", "iret", "int3", "into", "bound", "hlt", "lgdt", "lidt", "lldt", "ltr", "mov-cr", "mov-dr",
+	"invlpg", "lmsw", "rdmsr", "wrmsr", "in", "out", "ins", "outs", "cpuid", "sysenter", "ud2", "page-fault", "trap-flag", "smc", "mov-cr3",
+	"rep", "lds", "mov-to-ds", "wbinvd", "arpl" };
+
+static void expect_right(const char *name)
+{
+	char command[256], out[8192];
+
+	snprintf(command, sizeof(command), RUN "--interface patch insn/%s 2>&1 </dev/null", name);
+	int status = run(out, sizeof(out), command);
+	cr_expect(!status && !strstr(out, "WRONG"), "insn/%s under patch: status %d\n%s", name, status, out);
+}
+
+Test(patch, none_of_the_seventeen_goes_wrong, .timeout = 120)
+{
+	if (!available())
+		return;
+	for (unsigned i = 0; i < sizeof(seventeen) / sizeof(seventeen[0]); i++)
+		expect_right(seventeen[i]);
+	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		expect_right(others[i]);
+}
+
+/* What stays wrong has a row in rules.c that says so. */
+Test(patch, ts_tsd_and_breakpoints_stay_wrong, .timeout = 60)
+{
+	static const char *const wrong[] = { "clts", "rdtsc", "debug-registers" };
+	char command[256], out[8192];
+
+	if (!available())
+		return;
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(command, sizeof(command), RUN "--interface patch insn/%s 2>&1 </dev/null", wrong[i]);
+		cr_expect(run(out, sizeof(out), command) && strstr(out, "WRONG"), "insn/%s is right under patch: change rules.c", wrong[i]);
+	}
+}
+
+Test(patch, nano_runs_and_its_coverage_is_told, .timeout = 90)
+{
+	char out[32768];
+
+	if (!available())
+		return;
+	cr_assert_eq(run(out, sizeof(out), RUN "--interface patch --coverage --append n=20 nano 2>&1 </dev/null"), 0, "%s", out);
+	cr_expect(strstr(out, "sensitive and replaced"), "%s", out);
+	cr_expect_null(strstr(out, "HOLE"), "%s", out);
+}
+
+/* The audit names what the guest does wrong, and the guest prints the same with it as without. */
+Test(holes, are_listed_and_the_audit_changes_nothing, .timeout = 120)
+{
+	static const struct { const char *guest, *row, *wrong; } audited[] = {
+		{ "pushf", "pushf ", "should be 00000002" }, { "popf", "popf ", "should be 000200" }, { "sgdt", "sgdt ", "should be" },
+		{ "mov-from-cs", "mov from seg ", "should be 00000080" }, { "push-cs", "push seg ", "should be" }, { "lar", "lar ", "should be" },
+		{ "verr", "verr ", "flags became" }, { "smsw", "smsw ", "should be 8001003b" }, { "int", "mov from seg ", "should be 00000080" },
+		{ "trap-flag", NULL, NULL }, { "hlt", NULL, NULL },
+	};
+	static char with[65536], without[65536], table[65536];
+	char command[300];
+
+	if (!available())
+		return;
+	for (unsigned i = 0; i < sizeof(audited) / sizeof(audited[0]); i++) {
+		snprintf(command, sizeof(command), RUN "--interface trap insn/%s 2>/dev/null </dev/null", audited[i].guest);
+		int status = run(without, sizeof(without), command);
+		snprintf(command, sizeof(command), RUN "--interface trap --holes insn/%s 2>/dev/null </dev/null", audited[i].guest);
+		cr_expect_eq(run(with, sizeof(with), command), status, "insn/%s ends otherwise under the audit", audited[i].guest);
+		cr_expect_str_eq(with, without, "insn/%s", audited[i].guest);
+		snprintf(command, sizeof(command), RUN "--interface trap --holes insn/%s 2>&1 >/dev/null </dev/null", audited[i].guest);
+		run(table, sizeof(table), command);
+		cr_expect(strstr(table, "single-stepped"), "%s", table);
+		if (audited[i].row)
+			cr_expect(strstr(table, audited[i].row) && strstr(table, audited[i].wrong), "insn/%s: %s", audited[i].guest, table);
+		else
+			cr_expect(strstr(table, " 0 of these wrong"), "insn/%s: %s", audited[i].guest, table);
+	}
+}
+
+Test(holes, a_limit_ends_the_stepping_and_not_the_guest, .timeout = 60)
+{
+	char out[16384];
+
+	if (!available())
+		return;
+	cr_assert_eq(run(out, sizeof(out), RUN "--interface trap --holes=1000 hello 2>&1 </dev/null"), 0, "%s", out);
+	cr_expect(strstr(out, "(1000 instructions single-stepped, then the limit was reached)"), "%s", out);
+	cr_assert_neq(run(out, sizeof(out), RUN "--interface patch --holes hello 2>&1 </dev/null"), 0);
+	cr_expect(strstr(out, "--holes is for --interface trap"), "%s", out);
+}
