@@ -108,10 +108,10 @@ Test(holes, are_listed_and_the_audit_changes_nothing, .timeout = 120)
 	for (unsigned i = 0; i < sizeof(audited) / sizeof(audited[0]); i++) {
 		snprintf(command, sizeof(command), RUN "--interface trap insn/%s 2>/dev/null </dev/null", audited[i].guest);
 		int status = run(without, sizeof(without), command);
-		snprintf(command, sizeof(command), RUN "--interface trap --holes insn/%s 2>/dev/null </dev/null", audited[i].guest);
+		snprintf(command, sizeof(command), RUN "--interface trap --holes=30000 insn/%s 2>/dev/null </dev/null", audited[i].guest);
 		cr_expect_eq(run(with, sizeof(with), command), status, "insn/%s ends otherwise under the audit", audited[i].guest);
 		cr_expect_str_eq(with, without, "insn/%s", audited[i].guest);
-		snprintf(command, sizeof(command), RUN "--interface trap --holes insn/%s 2>&1 >/dev/null </dev/null", audited[i].guest);
+		snprintf(command, sizeof(command), RUN "--interface trap --holes=30000 insn/%s 2>&1 >/dev/null </dev/null", audited[i].guest);
 		run(table, sizeof(table), command);
 		cr_expect(strstr(table, "single-stepped"), "%s", table);
 		if (audited[i].row)
