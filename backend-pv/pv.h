@@ -240,5 +240,6 @@ int pv_hypercall_medium(struct pv_cpu *c);                     /* xen_hypercall.
 void pv_flush_samples(struct pv_cpu *c);
 
 #define PV_RULES_PATCH 49
-#define PV_RULES (98 + PV_RULES_PATCH) /* rows of rules.c */
+#define PV_RULES_PREVIRT 49
+#define PV_RULES (98 + PV_RULES_PATCH + PV_RULES_PREVIRT) /* rows of rules.c */
 extern const struct backend_rule pv_rules[];

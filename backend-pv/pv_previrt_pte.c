@@ -90,10 +90,14 @@ int previrt_table_written(struct vcpu *v)
 	page = la >> PAGE_SHIFT;
 	if (!(pv->shadow.page[page] & SP_MAPPED) || (pv->shadow.page[page] & SP_LARGE))
 		return 0;
+	if (!(entry_of(v, la) & 1)) { /* a TLB may keep it until it is flushed, and the next store may bring another */
+		p->fresh[page % 64].valid = false;
+		return 0;
+	}
 	r = pv_shadow_fill(pv, la, 0);
 	p->fresh[page % 64].valid = r == FILL_OK;
 	p->fresh[page % 64].page = page;
-	p->fresh[page % 64].entry = entry_of(v, la);
+	p->fresh[page % 64].entry = entry_of(v, la); /* now with its accessed bit */
 	if (r != FILL_OK)
 		pv_shadow_flush(pv, la);
 	return r < 0 ? r : 0;

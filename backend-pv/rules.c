@@ -4,12 +4,14 @@
  * `trap`: what faults at ring 3 is executed by the reference interpreter on the virtual CPU; what does not fault runs on the
  * host's state, and is one of the holes of the technique (Robin and Irvine 2000). `patch`: INT3 stands in the place of
  * all of these. `xen`: the guest's source has been changed, so that it asks instead of executing; rows say what happens if it
- * executes the instruction all the same. Read next: pv_trap.c, pv_patch.c, xen_emul.c.
+ * executes the instruction all the same. `previrt`: for annotated code. Read next: pv_trap.c, pv_patch.c, xen_emul.c.
  */
 #include "pv.h"
 
 #define TRAP(m, k, g, n) RULE(m, "trap", k, TRAP, pv_trap_interpret, "backend-pv/pv_trap.c", g, n)
 #define PATCH(m, k, g, n) RULE(m, "patch", k, TRAP, pv_patch_trap, "backend-pv/pv_patch.c", g, n)
+#define ASK(m, k, g, n) RULE(m, "previrt", k, HYPERCALL, pv_previrt_hypercall, "backend-pv/pv_previrt_run.c", g, n)
+#define INLINE(m, k, g, n) RULE(m, "previrt", k, INLINE, previrt_patch_bytes, "backend-pv/pv_previrt_code.c", g, n)
 #define XEN(m, k, fn, file, g, n) RULE(m, "xen", k, TRAP, fn, "backend-pv/" file, g, n)
 #define XEN_NOT(m, k, g, n) RULE(m, "xen", k, TRAP, xen_privileged, "backend-pv/xen_emul.c", g, n)
 #define UMIP(m, i, g, n) \
@@ -22,6 +24,7 @@ static const char leak[] = "wrong: shows the LDT selector with RPL 3 that stands
 static const char gp[] = "#GP at ring 3; executed on the virtual CPU";
 static const char selector[] = "the guest's selectors fault here and are loaded from its own tables; one of the host's flat ones (0x23, 0x2b, 0x33) loads silently";
 static const char int3[] = "INT3 in its place, wherever it was proved to be code; the original is executed on the virtual CPU";
+static const char ask[] = "by hypercall: the interpreter executes what stood there; in code without annotations as under trap";
 static const char xgp[] = "#GP at ring 3, and reflected to the guest: the ABI has a hypercall or nothing for it";
 
 const struct backend_rule pv_rules[] = {
@@ -124,6 +127,56 @@ const struct backend_rule pv_rules[] = {
 	PATCH("outs", PORT_OUT, "insn/outs", int3),
 	PATCH("cpuid", CPUID, "insn/cpuid", "INT3 in its place; the virtual CPU answers"),
 	RULE_NATIVE("rdtsc", "patch", RDTSC, "insn/rdtsc", "the host's TSC; CR4.TSD is not obeyed"),
+
+	ASK("sgdt", DT_STORE, "insn/sgdt", ask),
+	ASK("sidt", DT_STORE, "insn/sidt", ask),
+	ASK("sldt", DT_STORE, "insn/sldt", ask),
+	ASK("str", DT_STORE, "insn/str", ask),
+	ASK("smsw", DT_STORE, "insn/smsw", ask),
+	ASK("lgdt", DT_LOAD, "insn/lgdt", ask),
+	ASK("lidt", DT_LOAD, "insn/lidt", ask),
+	ASK("lldt", DT_LOAD, "insn/lldt", ask),
+	ASK("ltr", DT_LOAD, "insn/ltr", ask),
+	ASK("lmsw", CR_WRITE, "insn/lmsw", ask),
+	ASK("clts", CR_WRITE, "insn/clts", "by hypercall; TS changes in the virtual CR0 only, for no #NM can be raised"),
+	ASK("lar", SEG_QUERY, "insn/lar", ask),
+	ASK("lsl", SEG_QUERY, "insn/lsl", ask),
+	ASK("verr", SEG_QUERY, "insn/verr", ask),
+	ASK("verw", SEG_QUERY, "insn/verw", ask),
+	RULE_NATIVE("arpl", "previrt", SEG_QUERY, "insn/arpl", "right by itself: every selector that it meets is the guest's"),
+	INLINE("mov from seg", SEG_READ, "insn/mov-from-cs", "to a register: a load from the shared page; to memory: by hypercall. A null selector that code without annotations has loaded is seen late"),
+	INLINE("push seg", SEG_READ, "insn/push-cs", "a push from the shared page"),
+	ASK("mov to seg", SEG_LOAD, "insn/mov-to-ss", ask),
+	ASK("pop seg", SEG_LOAD, "insn/pop-ss", ask),
+	ASK("lds", SEG_LOAD, "insn/lds", ask),
+	ASK("far call", FAR_BRANCH, "insn/far-call", ask),
+	ASK("far jmp", FAR_BRANCH, "insn/far-jmp", ask),
+	ASK("far ret", FAR_BRANCH, "insn/far-ret", ask),
+	INLINE("pushf", FLAGS_IMAGE, "insn/pushf", "a stub: the host's image, with the virtual IF and IOPL"),
+	INLINE("popf", FLAGS_IMAGE, "insn/popf", "a stub: IF goes to the shared page, the rest to the CPU; another IOPL, TF or NT by hypercall"),
+	INLINE("cli", INT_FLAG, "insn/cli", "a store to the page shared with the VMM; counted with --count-inline only"),
+	INLINE("sti", INT_FLAG, "insn/sti", "a store to the page shared with the VMM, and a look whether an interrupt waits: then by hypercall"),
+	ASK("int", SYSCALL_ENTRY, "insn/int", "in the kernel by hypercall; in user code that was not annotated as under trap"),
+	RULE("int3", "previrt", SYSCALL_ENTRY, TRAP, pv_trap_fault, "backend-pv/pv_trap.c", "insn/int3", "not annotated: SIGTRAP; through the guest's own IDT"),
+	RULE("into", "previrt", SYSCALL_ENTRY, TRAP, pv_trap_fault, "backend-pv/pv_trap.c", "insn/into", "not annotated: SIGSEGV with trap 4; through the guest's own IDT"),
+	ASK("iret", IRET, "insn/iret", ask),
+	RULE("sysenter", "previrt", SYSCALL_ENTRY, TRAP, pv_trap_interpret, "backend-pv/pv_trap.c", "insn/sysenter", "not annotated: as under trap"),
+	ASK("sysexit", USER_RETURN, "insn/sysenter", ask),
+	ASK("hlt", HLT, "insn/hlt", ask),
+	ASK("mov cr", CR_WRITE, "insn/mov-cr", "reads of CR0, CR2, CR3 and CR4 are loads from the shared page; the rest by hypercall"),
+	ASK("mov dr", DR_ACCESS, "insn/mov-dr", "by hypercall; breakpoints are kept and never hit"),
+	ASK("invlpg", TLB_FLUSH, "insn/invlpg", "by hypercall; nothing to do where the page-table write before it was annotated"),
+	ASK("wbinvd", CACHE_CTL, "insn/wbinvd", ask),
+	ASK("invd", CACHE_CTL, NULL, ask),
+	ASK("rdmsr", MSR_READ, "insn/rdmsr", ask),
+	ASK("wrmsr", MSR_WRITE, "insn/wrmsr", ask),
+	ASK("rdpmc", OTHER, NULL, ask),
+	ASK("in", PORT_IN, "insn/in", ask),
+	ASK("out", PORT_OUT, "insn/out", ask),
+	ASK("ins", PORT_IN, "insn/ins", ask),
+	ASK("outs", PORT_OUT, "insn/outs", ask),
+	ASK("cpuid", CPUID, "insn/cpuid", "by hypercall; in user code that was not annotated the host's, as under trap"),
+	RULE_NATIVE("rdtsc", "previrt", RDTSC, "insn/rdtsc", "the host's TSC; CR4.TSD is not obeyed"),
 
 	UMIP("sgdt", "xen", NULL, umip),
 	UMIP("sidt", "xen", NULL, umip),
