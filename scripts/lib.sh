@@ -56,6 +56,10 @@ GRUB_PACKAGES=(
 # Tests run the guests under QEMU too, where it is.
 TEST_PACKAGES=(
 	"qemu-system-x86 /usr/bin/qemu-system-i386"
+	"grub-common /usr/bin/grub-mkrescue"
+	"grub-pc-bin /usr/lib/grub/i386-pc/multiboot.mod"
+	"xorriso /usr/bin/xorriso"
+	"mtools /usr/bin/mformat"
 )
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
