@@ -112,6 +112,7 @@ struct spans {
 struct shadow {
 	uint8_t *page;             /* a byte for each page of 4 GiB */
 	uint16_t mapped[1024];     /* pages mapped, by 4 MiB region */
+	bool populate;             /* mappings that are made now are ahead of any access: with their pages */
 	bool model;                /* tests: keep the books and make no system call */
 	uint64_t total;
 	/* ISO_UNMAP (pv_hide.c) */
@@ -185,6 +186,7 @@ void pv_space_flush(struct pv *pv);                              /* the guest fl
 void pv_space_flush_page(struct pv *pv, uint32_t la);            /* or one page of it */
 int pv_space_sync(struct pv *pv);                                /* before guest code runs on. 0 or -errno */
 void pv_space_mapped(struct pv *pv, uint32_t page);
+void xen_audit_running(struct vcpu *v); /* xen_audit.c, in RINGLAB_HOSTILE builds */
 /* The first member of struct space: is there anything for pv_space_sync to do? */
 static inline bool pv_space_due(const struct pv *pv)
 {

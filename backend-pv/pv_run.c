@@ -195,6 +195,9 @@ static int entry_prepare(struct vcpu *v)
 		int r = pv_space_sync(pv);
 		if (r)
 			return r;
+#ifdef RINGLAB_HOSTILE
+		xen_audit_running(v);
+#endif
 	}
 	if (pv->previrt) {
 		int r = pv_previrt_enter(v);

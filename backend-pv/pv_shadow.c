@@ -91,7 +91,8 @@ int pv_shadow_map_file(struct pv *pv, int fd, uint32_t la, gpa_t gpa, unsigned n
 	uint64_t off;
 
 	mem_backing(&pv->vm->mem, gpa, &off);
-	if (!pv->shadow.model && mmap(at, len, pv_shadow_prot(flags), MAP_SHARED | MAP_FIXED, fd, (off_t)off) == MAP_FAILED)
+	int how = MAP_SHARED | MAP_FIXED | (pv->shadow.populate ? MAP_POPULATE : 0);
+	if (!pv->shadow.model && mmap(at, len, pv_shadow_prot(flags), how, fd, (off_t)off) == MAP_FAILED)
 		return -errno;
 	if (pv->iso == ISO_KEYS && !(flags & SP_USER) && syscall(SYS_pkey_mprotect, at, len, pv_shadow_prot(flags), pv->pkey))
 		return -errno;

@@ -19,6 +19,7 @@ void pv_space_link(struct pv *pv, uint32_t page, uint32_t gfn)
 		return;
 	first = s->head[gfn];
 	s->gfn[page] = gfn;
+	s->age[page] = s->eager;
 	s->prev[page] = 0;
 	s->next[page] = first;
 	if (first)

@@ -10,6 +10,21 @@
 #define SPACE_QUEUE 4096u
 #define SPACE_REGIONS 2048u /* of 2 MiB: what one L2 entry maps */
 
+#define RECALL_ROOTS 32u
+#define RECALL_RUNS 96u
+#define RECALL_TIMES 8u
+
+/* What was mapped under a root when it was left (pv_recall.c). */
+struct recall_run {
+	uint32_t page;
+	uint16_t len;
+	uint8_t age; /* how often it has been mapped ahead since a fault last asked for it */
+};
+struct recall {
+	uint32_t root, n;
+	struct recall_run run[RECALL_RUNS];
+};
+
 struct space {
 	bool due;                    /* what is marked must go before guest code runs on; first: see pv_space_due */
 	uint32_t *gfn, *next, *prev; /* by page of guest-linear space; links are page + 1 */
@@ -20,6 +35,12 @@ struct space {
 	uint8_t dirty[SPACE_REGIONS]; /* that entry has changed since */
 	bool recheck;                /* the root, an L3 entry or some L2 entry has changed */
 	bool all;                    /* the queue was too short */
+	uint32_t root;               /* the root that the mappings belong to */
+	uint8_t *age;                /* by page: recall_run.age of how it came to be mapped */
+	uint8_t eager;               /* the age of what is being mapped ahead; 0: a fault asked */
+	struct recall recall[RECALL_ROOTS], *leaving;
+	unsigned recall_next;
+	uint64_t recalled;           /* mappings made ahead */
 	uint64_t syncs, kept, dropped, protected; /* pages */
 };
 
@@ -32,3 +53,8 @@ void pv_space_fini(struct pv *pv);
 /* A host mapping comes and goes (pv_shadow.c). */
 void pv_space_link(struct pv *pv, uint32_t page, uint32_t gfn);
 void pv_space_unlink(struct pv *pv, uint32_t page);
+
+/* pv_recall.c */
+void pv_recall_begin(struct pv *pv, uint32_t root);
+void pv_recall_note(struct pv *pv, uint32_t page);
+int pv_recall(struct pv *pv, uint32_t root);

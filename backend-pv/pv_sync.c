@@ -42,7 +42,8 @@ int pv_space_init(struct pv *pv, uint32_t frames)
 	s->gfn = array_new(PAGES * sizeof(*s->gfn));
 	s->next = array_new(PAGES * sizeof(*s->next));
 	s->prev = array_new(PAGES * sizeof(*s->prev));
-	return s->head && s->gfn && s->next && s->prev ? 0 : -ENOMEM;
+	s->age = array_new(PAGES);
+	return s->head && s->gfn && s->next && s->prev && s->age ? 0 : -ENOMEM;
 }
 
 void pv_space_fini(struct pv *pv)
@@ -54,6 +55,7 @@ void pv_space_fini(struct pv *pv)
 	array_free(s->gfn, PAGES * sizeof(*s->gfn));
 	array_free(s->next, PAGES * sizeof(*s->next));
 	array_free(s->prev, PAGES * sizeof(*s->prev));
+	array_free(s->age, PAGES);
 	free(s->head);
 	free(s);
 	pv->space = NULL;
@@ -139,10 +141,12 @@ static void page_sync(struct pv *pv, struct run *run, uint32_t page, bool gap_is
 		run_end(pv, run);
 		return;
 	}
-	if (flags)
+	if (flags) {
 		pv->space->protected++;
-	else
+	} else {
 		pv->space->dropped++;
+		pv_recall_note(pv, page);
+	}
 	run_add(pv, run, page, flags, gap_is_empty);
 }
 
@@ -230,11 +234,16 @@ int pv_space_sync(struct pv *pv)
 		s->all = s->recheck = false;
 		return 0;
 	}
+	bool moved = s->recheck && s->root != xen_of(&pv->vm->vcpu)->root;
+	if (moved)
+		pv_recall_begin(pv, s->root);
 	if (s->recheck)
 		regions_sync(pv, &run);
 	s->recheck = false;
+	s->leaving = NULL;
 	queue_sync(pv, &run);
-	return run.r;
+	s->root = xen_of(&pv->vm->vcpu)->root;
+	return run.r || !moved ? run.r : pv_recall(pv, s->root);
 }
 
 /* pv_shadow.c has mapped a page: the region's L2 entry is noted with it. */

@@ -96,6 +96,7 @@ struct xen {
 	struct { uint32_t state, va; uint64_t since, time[4]; } run; /* runstate (xen/vcpu.h) */
 	struct xen_back *back;
 	enum event_mech last_mech;     /* how the VMM was entered last: upcalls are counted by it */
+	uint32_t audits;               /* RINGLAB_HOSTILE: entries of the guest, one in so many audited */
 	uint32_t multicall_from;       /* entries of a multicall that xen_fast.c has done */
 	bool no_result;                /* the hypercall has replaced the registers: EAX is not a result */
 	uint32_t *m2p;                 /* machine to pseudo-physical, the VMM's writable view */

@@ -12,6 +12,8 @@
 #include "xen.h"
 #include "xen_pte.h"
 
+#define AUDIT_EVERY 256u
+
 struct tally {
 	uint32_t refs, uses;
 };
@@ -196,3 +198,14 @@ bool xen_audit(struct vcpu *v, char *why, size_t n)
 	free(a.tally);
 	return a.ok;
 }
+
+#ifdef RINGLAB_HOSTILE
+/* While a guest runs: every so often before it goes on, the state is audited, and a wrong one ends the guest. */
+void xen_audit_running(struct vcpu *v)
+{
+	char why[256];
+
+	if (v->vm->end == END_NONE && ++xen_of(v)->audits % AUDIT_EVERY == 0 && !xen_audit(v, why, sizeof(why)))
+		vm_stop(v->vm, END_CRASH, 0, "the auditor of page types: %s", why);
+}
+#endif
