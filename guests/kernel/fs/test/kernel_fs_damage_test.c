@@ -117,12 +117,48 @@ static void populate(uint8_t *image, uint32_t bytes)
 
 	host_disk_init(&h, image, bytes);
 	cr_assert_eq(ext2_mount(&h.disk, false, &root), 0);
+	for (uint32_t i = 0; i < 100; i++) { /* directory blocks that are full to their ends */
+		struct inode *file;
+		char name[64];
+
+		snprintf(name, sizeof(name), "%0*u", 10 + i % 40, i);
+		cr_assert_eq(root->ops->create(root, name, LS_IFREG | 0600, &file), 0);
+		inode_put(file);
+	}
 	m = model_new(root, 3);
 	model_run(m, 1500);
 	model_free(m);
 	inode_put(root);
 	fs_sync();
 	fs_drop_caches();
+}
+
+static uint32_t word(const uint8_t *image, uint32_t at)
+{
+	uint32_t v;
+
+	memcpy(&v, image + at, 4);
+	return v;
+}
+
+/* Bytes of the root directory: lengths of names and entries. */
+static void damage_root(uint8_t *image, const uint8_t *good, uint32_t *seed)
+{
+	uint32_t block = 1024u << word(good, 1024 + 24), inode_size = word(good, 1024 + 88) & 0xffff;
+	uint32_t root = word(good, (block == 1024 ? 2048 : block) + 8) * block + inode_size, n = 1 + host_random(seed) % 6;
+	uint32_t blocks = word(good, root + 4) / block;
+
+	while (n--) {
+		uint32_t dir = word(good, root + 40 + host_random(seed) % min(blocks, 12u) * 4) * block, at = 0, next = 0;
+
+		for (uint32_t k = host_random(seed) % 300; k && next < block; k--) { /* often the last one */
+			at = next;
+			next += word(good, dir + at + 4) & 0xffff;
+		}
+		image[dir + at + 4 + host_random(seed) % 4] = host_random(seed);
+		if (host_random(seed) % 4 == 0)
+			image[dir + at + 6] = 255;
+	}
 }
 
 /* Where numbers hurt: superblock, descriptors, bitmaps, inodes; and anywhere, where directories and index blocks are. */
@@ -162,7 +198,10 @@ static void fuzz(const char *options, uint32_t kib, uint32_t n, uint32_t seed)
 
 		s |= 1;
 		memcpy(image, good, bytes);
-		damage(image, bytes, &s);
+		if (i % 3)
+			damage(image, bytes, &s);
+		else
+			damage_root(image, good, &s);
 		fail_one_in = i % 4 == 3 ? 50 : 0;
 		alarm(20); /* a hang ends the test */
 		try_image(image, bytes, &s, fail_one_in);
