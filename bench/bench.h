@@ -112,3 +112,4 @@ int bench_nano(const struct bench_options *o);
 int bench_startup(const struct bench_options *o);
 int bench_linux(const struct bench_options *o);
 int bench_kernel(const struct bench_options *o);
+int bench_devices(const struct bench_options *o);

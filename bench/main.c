@@ -12,12 +12,13 @@
 #include "bench.h"
 
 static const char help[] =
-	"usage: ringlab-bench compute|nano|startup|linux|kernel [OPTION…]\n\n"
+	"usage: ringlab-bench compute|nano|startup|linux|kernel|devices [OPTION…]\n\n"
 	"  compute   the compute kernels on each engine against the same object files run natively\n"
 	"  nano      the nano guest's costs on each engine, with the bars they are held to\n"
 	"  startup   from process start to the first guest instruction, and resident memory\n"
 	"  linux     Debian's i386 kernels against QEMU TCG: boot, in-guest operations, user-space compute, ablations, traps\n"
-	"  kernel    our Unix-like guest kernel: boot and everyday operations on each engine\n\n"
+	"  kernel    our Unix-like guest kernel: boot and everyday operations on each engine\n"
+	"  devices   exits per 4 KiB read and per console byte: emulated, paravirtual, direct\n\n"
 	"  --rounds N        interleaved rounds (compute 31, nano 7, startup 21, linux 5, kernel 5)\n"
 	"  --reps N          warm repetitions in each process (compute 5)\n"
 	"  --engines LIST    of native,bt,pv-trap,pv-patch,pv-previrt,pv-xen,interp,qemu-tcg; kernel: host-linux too (default: what can run here)\n"
@@ -84,7 +85,7 @@ int main(int argc, char **argv)
 		int (*run)(const struct bench_options *o);
 		unsigned rounds, reps;
 	} benches[] = { { "compute", bench_compute, 31, 5 }, { "nano", bench_nano, 7, 1 }, { "startup", bench_startup, 21, 1 },
-		{ "linux", bench_linux, 5, 1 }, { "kernel", bench_kernel, 5, 1 } };
+		{ "linux", bench_linux, 5, 1 }, { "kernel", bench_kernel, 5, 1 }, { "devices", bench_devices, 1, 1 } };
 	struct bench_options o = { .cpu = cpu_choose() };
 	int c;
 
