@@ -55,6 +55,8 @@ void console_write(struct vm *vm, const void *buf, size_t n)
 {
 	struct rig *r = rig_of(vm);
 
+	if (r->deaf)
+		return;
 	cr_assert_leq(r->out_n + n, sizeof(r->out));
 	memcpy(r->out + r->out_n, buf, n);
 	r->out_n += n;

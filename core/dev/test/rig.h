@@ -15,6 +15,7 @@ struct rig {
 	uint64_t now;        /* ns */
 	char out[8192];      /* what the guest wrote to the console */
 	size_t out_n;
+	bool deaf;           /* what it writes is not kept */
 	const char *in;      /* what it can still read; NULL: the input has ended */
 	unsigned in_polls;
 	bool ahead;          /* console.c has read from it before the guest asks */
