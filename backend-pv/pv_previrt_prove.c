@@ -3,8 +3,8 @@
  *
  * Every executable section is decoded (Zydis), from its beginning and from each site anew; the targets of direct branches are compared with
  * the insides of sites, and so are the symbols and the aligned words of the sections of data, which may be entries of a table. A number
- * that only looks like such an address costs one patch, no more. The instruction of a site with NOPs in front is no inside: it stays
- * where it is. Called by pv_previrt.c.
+ * that only looks like such an address costs one patch, no more. The instruction of a site with NOPs in front is no inside, but
+ * for STI and POPF: it stays where it is, and traps. Called by pv_previrt.c.
  */
 #include "pv_previrt.h"
 #include <errno.h>
@@ -39,7 +39,7 @@ static void target(struct proof *f, uint32_t la, const char *what)
 {
 	struct previrt_site *s = site_holding(f->p, la);
 
-	if (!s || la == s->addr || s->form == FORM_REFUSED || (s->insn_at && la == s->addr + s->insn_at))
+	if (!s || la == s->addr || s->form == FORM_REFUSED || (s->insn_at && la == s->addr + s->insn_at && s->kind != AB_STI && s->kind != AB_POPF))
 		return;
 	s->form = FORM_REFUSED;
 	*f->why = what;

@@ -3,7 +3,9 @@
 #
 # It is the oracle that the guests are right: QEMU's devices and instruction semantics are not ours. `model=any` leaves
 # out what only our CPU model promises and what TCG does not check (segment limits). Exit status 77: not run, and why.
+# RINGLAB_BUILD=-previrt: the pre-virtualized builds, which nobody has patched here.
 set -u
+build=${RINGLAB_BUILD:-}
 dir=${1:?usage: qemu.sh DIR}
 
 if [ "${2:-}" != "" ]; then # one guest, called below: DIR NAME
@@ -12,7 +14,7 @@ if [ "${2:-}" != "" ]; then # one guest, called below: DIR NAME
 	nano) args=n=200 ;;
 	space/*) args="mode=${name#space/}" image=space/storm cpu=max ;; # a CPU that has NX
 	esac
-	out=$(timeout 60 qemu-system-i386 -accel tcg -cpu $cpu -kernel "$dir/$image.elf" -append "$args" -m 16 -display none -monitor none \
+	out=$(timeout 60 qemu-system-i386 -accel tcg -cpu $cpu -kernel "$dir/$image$build.elf" -append "$args" -m 16 -display none -monitor none \
 		-serial stdio -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=4 </dev/null 2>&1)
 	status=$? # isa-debug-exit gives (value << 1) | 1
 	wrong=""
@@ -31,8 +33,11 @@ if ! command -v qemu-system-i386 >/dev/null; then
 	echo "skipped: qemu-system-i386 is not installed (Debian: qemu-system-x86)"
 	exit 77
 fi
-names=$(sed -n 's/^\(hello\|nano\|insn\/[a-z0-9-]*\|space\/[a-z0-9-]*\) |.*/\1/p' "$dir/guests.cfg")
+[ -z "$build" ] && space='space\/[a-z0-9-]*' || space=none
+names=$(sed -n "s/^\(hello\|nano\|insn\/[a-z0-9-]*\|$space\) |.*/\1/p" "$dir/guests.cfg")
+# Its hardware breakpoints are counted from the instruction, and NOPs lie between.
+[ -n "$build" ] && names=$(grep -v '^insn/debug-registers$' <<<"$names")
 count=$(wc -w <<<"$names")
 [ "$count" -gt 40 ] || { echo "only $count guests in $dir/guests.cfg"; exit 1; }
 echo "$names" | xargs -P 2 -n 1 "$0" "$dir" || exit 1
-echo "$count guests as expected under $(qemu-system-i386 --version | head -1)"
+echo "$count guests$build as expected under $(qemu-system-i386 --version | head -1)"

@@ -118,14 +118,22 @@ static void mark(struct state *s, struct source *src, size_t k)
 
 /* ---- output ---- */
 
+/* It holds interrupts off for the instruction that follows, which must not be a NOP of ours. */
+static bool loads_ss(const struct statement *st)
+{
+	const char *p = st->operands + strlen(st->operands);
+
+	return (st->kind == AB_SEG_LOAD || st->kind == AB_SEG_POP) && (strstr(st->operands, "ss,") || (p - st->operands >= 2 && !strcmp(p - 2, "ss")));
+}
+
 static void site_write(FILE *out, const char *prefix, const struct statement *st)
 {
 	unsigned room = least[st->kind];
 
-	if (nops_first[st->kind])
+	if (st->kind == AB_STI) /* one byte long; the assembler would jump over more than eight bytes at once */
+		fprintf(out, "7771: .nops 7; .nops 7; .nops %u; 7774: %s; 7772: 7773: ", room - 15, st->text);
+	else if (nops_first[st->kind] || loads_ss(st))
 		fprintf(out, "7771: .nops %u; 7774: %s%s; 7772: 7773: ", room, prefix, st->text);
-	else if (st->kind == AB_STI) /* one byte long; the assembler would jump over more than eight bytes at once */
-		fprintf(out, "7771: 7774: %s; 7772: .nops 7; .nops 7; .nops %u; 7773: ", st->text, room - 15);
 	else
 		fprintf(out, "7771: 7774: %s%s; 7772: .nops (%u-(7772b-7771b))*-((7772b-7771b)<%u); 7773: ", prefix, st->text, room, room);
 	fprintf(out, ".pushsection " AFTERBURN_SECTION ",\"\",@progbits; .long 7771b; .byte 7773b-7771b,7774b-7771b,7772b-7774b,%u; .short %u,%u; "

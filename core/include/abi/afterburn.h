@@ -30,12 +30,13 @@ _Static_assert(offsetof(struct afterburn_record, kind) == 7 && offsetof(struct a
 #endif
 
 /*
- * X(ID, name, least length of a site, NOPs before rather than behind). INT and far CALL push the address that follows them, so their NOPs
- * come first; all others keep their label, which exception tables may name. 7 bytes are a far jump or a move from an absolute address,
- * 8 a store to one, 22 a store, a comparison and a conditional jump.
+ * X(ID, name, least length of a site, NOPs before rather than behind). INT and far CALL push the address that follows them, and STI and
+ * loads of SS hold interrupts off for the one instruction that follows, and POPF may set TF: their NOPs come first. All others keep their label, which
+ * exception tables may name. 7 bytes are a far jump or a move from an absolute address, 8 a store to one, 22 a store, a comparison and a
+ * conditional jump.
  */
 #define AFTERBURN_KINDS(X) \
-	X(CLI, "cli", 8, 0) X(STI, "sti", 22, 0) X(PUSHF, "pushf", 7, 0) X(POPF, "popf", 7, 0) \
+	X(CLI, "cli", 8, 0) X(STI, "sti", 22, 1) X(PUSHF, "pushf", 7, 0) X(POPF, "popf", 7, 1) \
 	X(IRET, "iret", 7, 0) X(HLT, "hlt", 7, 0) X(INT, "int", 7, 1) X(SYSEXIT, "sysexit", 7, 0) \
 	X(LGDT, "lgdt", 7, 0) X(LIDT, "lidt", 7, 0) X(LLDT, "lldt", 7, 0) X(LTR, "ltr", 7, 0) \
 	X(SGDT, "sgdt", 7, 0) X(SIDT, "sidt", 7, 0) X(SLDT, "sldt", 7, 0) X(STR, "str", 7, 0) \
