@@ -12,7 +12,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define GAP 24u    /* pages that may lie between two runs that become one: a call costs as much as so many pages present */
+#define GAP 24u /* pages that may lie between two runs that become one: a call costs as much as so many pages present */
+#define HOT_RUNS 8u /* in the working set: each costs a call at each crossing, a page that is not in it a fault and a call */
 #define EPOCH 256u /* user entries after which the working set is forgotten */
 #define SUPER(f) (((f) & (SP_MAPPED | SP_USER)) == SP_MAPPED)
 
@@ -52,6 +53,36 @@ static struct span span_add(struct spans *l, uint32_t from, uint32_t to)
 		new.to = l->s[nearest].to > new.to ? l->s[nearest].to : new.to;
 		span_remove(l, nearest);
 	}
+	return l->s[l->n++] = new;
+}
+
+/* Would pages [from, to) be shown by one call? Unmapped ones break a run, too. */
+static bool pages_alike(const struct pv *pv, uint32_t from, uint32_t to)
+{
+	const uint8_t *f = pv->shadow.page;
+
+	for (uint32_t page = from; page < to; page++)
+		if ((f[page] ^ f[from]) & ~SP_HIDDEN)
+			return false;
+	return true;
+}
+
+/* Adds a page to the working set: to a neighbour that one call shows with it, or else as a run of its own in place of the oldest. */
+static struct span hot_add(struct pv *pv, uint32_t page)
+{
+	struct spans *l = &pv->shadow.hot;
+	struct span new = { page, page + 1 };
+
+	for (unsigned i = 0; i < l->n; i++) {
+		struct span s = l->s[i];
+		struct span u = { s.from < page ? s.from : page, s.to > page + 1 ? s.to : page + 1 };
+		if (span_distance(&s, &new) > GAP || !pages_alike(pv, u.from, u.to))
+			continue;
+		l->s[i] = u;
+		return u;
+	}
+	if (l->n == HOT_RUNS)
+		span_remove(l, 0);
 	return l->s[l->n++] = new;
 }
 
@@ -168,7 +199,7 @@ int pv_hide_touch(struct pv *pv, uint32_t page)
 {
 	if (pv->iso != ISO_UNMAP || pv->shadow.hidden)
 		return 0;
-	struct span s = span_add(&pv->shadow.hot, page, page + 1);
+	struct span s = hot_add(pv, page);
 
 	return span_show(pv, &s);
 }
