@@ -109,6 +109,12 @@ void pt_set(pte_t *slot, pte_t e);
 void pt_commit(void);
 void tlb_flush_page(uint32_t va); /* both commit first */
 void tlb_flush(void);
+/*
+ * A frame that no program has yet is cleared, or filled like another, at the latest by the next pt_commit. Under Xen by
+ * hypercall: the page need not be mapped for the kernel then.
+ */
+void frame_clear(void *page);
+void frame_copy(void *page, const void *from);
 /* A cleared table of level 1 or 2; NULL without memory. Freed ones must be cleared again, by pt_set, and committed. */
 pte_t *pt_alloc(unsigned level);
 void pt_free(pte_t *table, unsigned level);

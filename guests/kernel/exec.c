@@ -76,7 +76,7 @@ static int image_load(struct mm *m, struct inode *i, struct elf_header *h, uint3
 		return -LENOEXEC;
 	if ((r = image_read(i, h->phoff, p, h->phnum * sizeof p[0])))
 		return r;
-	if (!(buf = page_alloc(0)))
+	if (!(buf = arena_alloc(ARENA_KERNEL, 0)))
 		return -LENOMEM;
 	*phdr = 0;
 	for (unsigned n = 0; n < h->phnum && !r; n++) {
@@ -86,7 +86,7 @@ static int image_load(struct mm *m, struct inode *i, struct elf_header *h, uint3
 		if (p[n].offset <= h->phoff && h->phoff < p[n].offset + p[n].filesz)
 			*phdr = p[n].vaddr + h->phoff - p[n].offset;
 	}
-	page_put(buf);
+	arena_free(ARENA_KERNEL, buf, 0);
 	return r;
 }
 

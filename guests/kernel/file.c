@@ -81,7 +81,7 @@ void fd_close_all(struct proc *p, bool exec_only)
 /* In pieces of a page, until one is short. */
 static int32_t transfer(struct file *f, uint32_t user, uint32_t n, bool out)
 {
-	char *buf = page_alloc(0);
+	char *buf = arena_alloc(ARENA_KERNEL, 0);
 	int32_t done = 0, r = buf ? 0 : -LENOMEM;
 
 	n = min(n, 0x7ffff000u);
@@ -109,7 +109,7 @@ static int32_t transfer(struct file *f, uint32_t user, uint32_t n, bool out)
 			break;
 	}
 	if (buf)
-		page_put(buf);
+		arena_free(ARENA_KERNEL, buf, 0);
 	file_put(f);
 	return done ? done : r;
 }

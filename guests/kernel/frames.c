@@ -125,5 +125,5 @@ unsigned page_refs(const void *va)
 
 uint32_t pages_free(void)
 {
-	return frames.free;
+	return frames.free + arena_free_pages();
 }

@@ -63,6 +63,13 @@ void page_put(void *va);          /* one less; the last one frees the page, or a
 unsigned page_refs(const void *va);
 uint32_t pages_free(void);
 
+/* ---- arena.c: pages of the kernel's own, close together; order 0 or 1 ---- */
+enum arena { ARENA_KERNEL, ARENA_TABLES, ARENAS };
+void *arena_alloc(enum arena which, unsigned order); /* not cleared; NULL without memory */
+void *arena_zalloc(enum arena which);                /* one page, cleared */
+void arena_free(enum arena which, void *p, unsigned order);
+uint32_t arena_free_pages(void);
+
 /* ---- kmalloc.c ---- */
 /* 8-byte aligned, not cleared, up to 128 KiB; NULL if there is no memory. Never sleeps. */
 void *kmalloc(size_t n);

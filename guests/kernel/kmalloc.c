@@ -28,7 +28,7 @@ static uint32_t class_size(unsigned class)
 
 static struct slab *slab_new(unsigned class)
 {
-	struct slab *s = page_alloc(0);
+	struct slab *s = arena_alloc(ARENA_KERNEL, 0);
 	if (!s)
 		return NULL;
 	*s = (struct slab){ .class = (uint16_t)class };
@@ -95,5 +95,5 @@ void kfree(void *p)
 	if (--s->used)
 		return;
 	list_remove(&s->link);
-	page_put(s);
+	arena_free(ARENA_KERNEL, s, 0);
 }

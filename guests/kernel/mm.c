@@ -101,10 +101,11 @@ struct mm *mm_new(void)
 static int page_bring(struct mm *m, uint32_t va, uint32_t vma_flags)
 {
 	pte_t *slot = slot_of(m, va, true);
-	void *page = slot ? page_zalloc() : NULL;
+	void *page = slot ? page_alloc(0) : NULL;
 
 	if (!page)
 		return -LENOMEM;
+	frame_clear(page);
 	pt_set(slot, pte_make(va_to_pa(page), page_flags(vma_flags)));
 	pt_commit();
 	return 0;
@@ -121,7 +122,7 @@ static int page_own(pte_t *slot, uint32_t va, uint32_t vma_flags)
 	}
 	if (!(new = page_alloc(0)))
 		return -LENOMEM;
-	memcpy(new, old, PAGE);
+	frame_copy(new, old);
 	pt_set(slot, pte_make(va_to_pa(new), page_flags(vma_flags)));
 	tlb_flush_page(va);
 	page_put(old);

@@ -226,6 +226,16 @@ void pt_commit(void)
 {
 }
 
+void frame_clear(void *page)
+{
+	memset(page, 0, PAGE);
+}
+
+void frame_copy(void *page, const void *from)
+{
+	memcpy(page, from, PAGE);
+}
+
 void tlb_flush_page(uint32_t va)
 {
 	invlpg((void *)va);
@@ -238,17 +248,17 @@ void tlb_flush(void)
 
 pte_t *pt_alloc(unsigned level)
 {
-	return page_zalloc();
+	return arena_zalloc(ARENA_TABLES);
 }
 
 void pt_free(pte_t *table, unsigned level)
 {
-	page_put(table);
+	arena_free(ARENA_TABLES, table, 0);
 }
 
 pte_t *root_alloc(void)
 {
-	pte_t *root = page_zalloc();
+	pte_t *root = arena_zalloc(ARENA_TABLES);
 	if (root)
 		root[3] = kernel_root[3];
 	return root;
@@ -256,7 +266,7 @@ pte_t *root_alloc(void)
 
 void root_free(pte_t *root)
 {
-	page_put(root);
+	arena_free(ARENA_TABLES, root, 0);
 }
 
 void root_load(pte_t *root)

@@ -219,7 +219,7 @@ int32_t sys_getdents64(const uint32_t *a, struct regs *r)
 	if (!dir || !inode_is(dir, LS_IFDIR) || !dir->ops->readdir)
 		return -LENOTDIR;
 	d = kmalloc(sizeof *d);
-	buf = page_alloc(0);
+	buf = arena_alloc(ARENA_KERNEL, 0);
 	pos = f->pos;
 	while (d && buf && (next = pos, err = dir->ops->readdir(dir, &next, d)) > 0) {
 		if (!(some = entry_put(buf + used, room - used, d, next)))
@@ -236,7 +236,7 @@ int32_t sys_getdents64(const uint32_t *a, struct regs *r)
 	if (err > 0)
 		f->pos = pos;
 	if (buf)
-		page_put(buf);
+		arena_free(ARENA_KERNEL, buf, 0);
 	kfree(d);
 	return err;
 }

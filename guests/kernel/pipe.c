@@ -75,7 +75,7 @@ static int pipe_stat(struct file *f, struct linux_stat64 *st)
 static void pipe_free(struct pipe *p)
 {
 	if (p->data)
-		page_put(p->data);
+		arena_free(ARENA_KERNEL, p->data, 0);
 	kfree(p);
 }
 
@@ -102,7 +102,7 @@ int pipe_new(struct file *end[2])
 	if (!p)
 		return -LENOMEM;
 	waitq_init(&p->changed);
-	p->data = page_alloc(0);
+	p->data = arena_alloc(ARENA_KERNEL, 0);
 	end[0] = p->data ? file_new(&read_end, LO_RDONLY, p) : NULL;
 	p->readers = 1;
 	if (!end[0]) {

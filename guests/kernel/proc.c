@@ -59,11 +59,11 @@ static struct proc *proc_new(int *err)
 	if (count >= limit)
 		return NULL;
 	*err = -LENOMEM;
-	if (!(p = page_zalloc()))
+	if (!(p = arena_zalloc(ARENA_KERNEL)))
 		return NULL;
 	links_init(p);
-	if (!(p->kstack = page_alloc(KSTACK_ORDER))) {
-		page_put(p);
+	if (!(p->kstack = arena_alloc(ARENA_KERNEL, KSTACK_ORDER))) {
+		arena_free(ARENA_KERNEL, p, 0);
 		return NULL;
 	}
 	p->regs = (struct regs *)(p->kstack + KSTACK_SIZE) - 1;
@@ -89,8 +89,8 @@ static void proc_publish(struct proc *p)
 
 static void proc_free(struct proc *p)
 {
-	page_put(p->kstack);
-	page_put(p);
+	arena_free(ARENA_KERNEL, p->kstack, KSTACK_ORDER);
+	arena_free(ARENA_KERNEL, p, 0);
 }
 
 struct proc *proc_thread(const char *name, void (*fn)(void))

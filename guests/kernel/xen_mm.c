@@ -11,6 +11,7 @@
 #include "xen_build.h"
 
 #define QUEUE 64
+#define OPS 16
 #define POOL 48
 #define KERNEL_ENTRIES ((KERNEL_LIMIT - KERNEL_BASE) >> 21)
 
@@ -18,6 +19,8 @@ pte_t pte_nx;
 pte_t *kernel_root;
 static struct mmu_update queue[QUEUE];
 static uint32_t queued;
+static struct mmuext_op ops[OPS]; /* pages to clear or copy before that */
+static uint32_t ops_n;
 static uint32_t loaded_root;
 static struct { pte_t *table[POOL]; uint32_t n; } pool[4]; /* by level; 3: whole roots */
 
@@ -59,32 +62,50 @@ void pt_set(pte_t *slot, pte_t e)
 	queue[queued++].val = e;
 }
 
-void pt_commit(void)
+static void op_add(uint32_t cmd, const void *page, const void *from)
 {
-	uint32_t n = queued;
-
-	if (!n)
-		return;
-	queued = 0;
-	must(hypercall(__HYPERVISOR_mmu_update, (uint32_t)queue, n, 0, DOMID_SELF, 0), "a page-table update");
+	if (ops_n == OPS)
+		pt_commit();
+	ops[ops_n] = (struct mmuext_op){ .cmd = cmd, .arg1.mfn = (uint32_t)(xen_machine(page) >> 12) };
+	if (from)
+		ops[ops_n].arg2.src_mfn = (uint32_t)(xen_machine(from) >> 12);
+	ops_n++;
 }
 
-/* The queue and one operation, in one crossing. */
+void frame_clear(void *page)
+{
+	op_add(MMUEXT_CLEAR_PAGE, page, NULL);
+}
+
+void frame_copy(void *page, const void *from)
+{
+	op_add(MMUEXT_COPY_PAGE, page, from);
+}
+
+/* The queues, contents first, and then one operation more, if any: all in one crossing. */
 static void commit_with(struct mmuext_op *op, const char *what)
 {
-	struct multicall_entry m[2] = {
-		{ .op = __HYPERVISOR_mmu_update, .args = { (uint32_t)queue, queued, 0, DOMID_SELF } },
-		{ .op = __HYPERVISOR_mmuext_op, .args = { (uint32_t)op, 1, 0, DOMID_SELF } },
-	};
+	struct multicall_entry m[3];
+	unsigned n = 0;
 
-	if (!queued) {
-		must(hypercall(__HYPERVISOR_mmuext_op, (uint32_t)op, 1, 0, DOMID_SELF, 0), what);
-		return;
-	}
-	queued = 0;
-	must(hypercall(__HYPERVISOR_multicall, (uint32_t)m, 2, 0, 0, 0), "a multicall");
-	must((int32_t)m[0].result, "a page-table update");
-	must((int32_t)m[1].result, what);
+	if (ops_n)
+		m[n++] = (struct multicall_entry){ .op = __HYPERVISOR_mmuext_op, .args = { (uint32_t)ops, ops_n, 0, DOMID_SELF } };
+	if (queued)
+		m[n++] = (struct multicall_entry){ .op = __HYPERVISOR_mmu_update, .args = { (uint32_t)queue, queued, 0, DOMID_SELF } };
+	if (op)
+		m[n++] = (struct multicall_entry){ .op = __HYPERVISOR_mmuext_op, .args = { (uint32_t)op, 1, 0, DOMID_SELF } };
+	ops_n = queued = 0;
+	if (n == 1)
+		must(hypercall((uint32_t)m[0].op, (uint32_t)m[0].args[0], (uint32_t)m[0].args[1], 0, DOMID_SELF, 0), what);
+	else if (n)
+		must(hypercall(__HYPERVISOR_multicall, (uint32_t)m, n, 0, 0, 0), "a multicall");
+	for (unsigned i = 0; n > 1 && i < n; i++)
+		must((int32_t)m[i].result, what);
+}
+
+void pt_commit(void)
+{
+	commit_with(NULL, "a page-table update");
 }
 
 void tlb_flush_page(uint32_t va)
@@ -127,7 +148,7 @@ static void table_end(pte_t *table)
 {
 	unpin(table);
 	map_as(table, PTE_P | PTE_W | pte_nx);
-	page_put(table);
+	arena_free(ARENA_TABLES, table, 0);
 }
 
 pte_t *pt_alloc(unsigned level)
@@ -136,7 +157,7 @@ pte_t *pt_alloc(unsigned level)
 
 	if (pool[level].n)
 		return pool[level].table[--pool[level].n];
-	if (!(t = page_zalloc()))
+	if (!(t = arena_zalloc(ARENA_TABLES)))
 		return NULL;
 	map_as(t, PTE_P | pte_nx);
 	must(pin(t, level), "to pin a table");
@@ -157,11 +178,11 @@ pte_t *root_alloc(void)
 
 	if (pool[3].n)
 		return pool[3].table[--pool[3].n];
-	root = page_zalloc();
-	l2 = root ? page_zalloc() : NULL;
+	root = arena_zalloc(ARENA_TABLES);
+	l2 = root ? arena_zalloc(ARENA_TABLES) : NULL;
 	if (!l2) {
 		if (root)
-			page_put(root);
+			arena_free(ARENA_TABLES, root, 0);
 		return NULL;
 	}
 	memcpy(l2, pte_va(kernel_root[3]), KERNEL_ENTRIES * sizeof *l2);
@@ -179,8 +200,8 @@ static void root_end(pte_t *root)
 	unpin(root);
 	map_as(root, PTE_P | PTE_W | pte_nx);
 	map_as(l2, PTE_P | PTE_W | pte_nx);
-	page_put(root);
-	page_put(l2);
+	arena_free(ARENA_TABLES, root, 0);
+	arena_free(ARENA_TABLES, l2, 0);
 }
 
 void root_free(pte_t *root)
