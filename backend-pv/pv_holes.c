@@ -1,10 +1,11 @@
 /*
  * pv_holes.c - `--interface trap --holes`: which sensitive instructions ran unnoticed, where, and what they should have done.
  *
- * An audit by single-stepping: the host's EFLAGS.TF is set whenever guest code is entered, so that each instruction comes back
- * as #DB. A sensitive instruction is first executed by the reference interpreter on the virtual CPU; state and memory are put
- * back, the CPU executes it natively, as under `trap`, and the two results are compared. The guest goes on with the native one,
- * and goes wrong as it would without the audit; only slower. What faults is not listed: that is trapped and emulated.
+ * An audit by single-stepping. A sensitive instruction that ring 3 may run is first executed by the reference interpreter on the
+ * virtual CPU; state and memory are put back, the CPU executes it natively, with the host's EFLAGS.TF set so that it comes back as
+ * #DB behind it, and the two results are compared. The guest goes on with the native one, and goes wrong as it would without the
+ * audit. The instructions in between are the same on every CPU: the interpreter executes them (and they are counted as
+ * interpreted), for a signal at each would be a hundred times slower. What faults is not listed: that is trapped and emulated.
  *
  * TF is the guest's too: what it set is kept here and put back; PUSHF's image is cleaned of ours; POPF's value is taken as
  * the guest's. Two instructions step at once where the host kernel emulates the first (UMIP) and behind a native MOV or POP to SS:
@@ -18,6 +19,9 @@
 
 #define ROWS_MAX 4096u
 #define DEST_MAX 8u
+#define BATCH 100000u /* instructions between looks at what the run loop may want */
+#define SEEN 4096u /* harmless instructions that are remembered, by address */
+#define SEEN_BYTES 11u
 #define FL_SHOWN (FL_ARITH | FL_TF | FL_IF | FL_DF | FL_IOPL | FL_NT | FL_AC | FL_ID)
 
 struct hole {
@@ -28,7 +32,14 @@ struct hole {
 	char first[120];               /* the first difference */
 };
 
+struct seen {
+	uint32_t la;
+	uint8_t len; /* 0: empty */
+	uint8_t bytes[SEEN_BYTES];
+};
+
 struct holes {
+	struct seen seen[SEEN];
 	struct hole *row;
 	unsigned rows, room;
 	uint64_t left, steps, lost;    /* lost: no room for a row */
@@ -178,7 +189,48 @@ static unsigned fetch(struct vcpu *v, uint32_t la, uint8_t *bytes)
 	return room < INSN_MAX && !interp_read_virt(v, GVA(la), bytes, room, access) ? room : 0;
 }
 
-void pv_holes_before(struct vcpu *v)
+/* Looks at the next instruction. True: it is to be watched, or cannot be told. */
+static bool look(struct vcpu *v, struct holes *h)
+{
+	h->eip = (uint32_t)v->state.rip;
+	h->la = (uint32_t)(v->state.seg[S_CS].base + v->state.rip);
+	h->watching = false;
+	if (!(v->state.seg[S_CS].attr & SEG_DB) || !(h->avail = fetch(v, h->la, h->bytes)))
+		return true;
+	struct seen *seen = &h->seen[(h->la ^ h->la >> 12) % SEEN];
+	if (seen->len && seen->la == h->la && !memcmp(seen->bytes, h->bytes, seen->len))
+		return false;
+	if (!insn_info(h->bytes, h->avail, h->la, &h->insn))
+		return true;
+	h->watching = h->insn.unprivileged;
+	if (!h->watching && h->insn.len <= SEEN_BYTES) {
+		*seen = (struct seen){ .la = h->la, .len = h->insn.len };
+		memcpy(seen->bytes, h->bytes, h->insn.len);
+	}
+	return h->watching;
+}
+
+enum step pv_holes_advance(struct vcpu *v, struct exit *e, bool *again)
+{
+	struct holes *h = ((struct pv *)v->vm->priv)->holes;
+
+	for (unsigned i = 0; h->left; i++) {
+		if (i == BATCH || v->attention || v->irq_window || v->vm->end != END_NONE) {
+			*again = i > 0;
+			if (*again)
+				return STEP_GO;
+		}
+		if (look(v, h))
+			return STEP_GO;
+		h->left--;
+		h->steps++;
+		if (pv_trap_interpret(v, e) == STEP_EXIT)
+			return STEP_EXIT;
+	}
+	return STEP_GO;
+}
+
+void pv_holes_arm(struct vcpu *v)
 {
 	struct pv *pv = v->vm->priv;
 	struct holes *h = pv->holes;
@@ -189,10 +241,6 @@ void pv_holes_before(struct vcpu *v)
 	h->left--;
 	h->steps++;
 	h->guest_tf = v->state.rflags & FL_TF;
-	h->eip = (uint32_t)v->state.rip;
-	h->la = (uint32_t)(v->state.seg[S_CS].base + v->state.rip);
-	h->avail = v->state.seg[S_CS].attr & SEG_DB ? fetch(v, h->la, h->bytes) : 0;
-	h->watching = h->avail && insn_info(h->bytes, h->avail, h->la, &h->insn) && h->insn.unprivileged;
 	h->compare = false;
 	if (h->watching && !transfers(&h->insn))
 		rehearse(v, h);
@@ -392,7 +440,7 @@ void pv_holes_describe(struct vcpu *v, FILE *out)
 		return;
 	if (h->rows)
 		qsort(h->row, h->rows, sizeof(*h->row), by_address);
-	fprintf(out, "\nsensitive instructions that ran unnoticed (%llu instructions single-stepped%s)\n", (unsigned long long)h->steps,
+	fprintf(out, "\nsensitive instructions that ran unnoticed (%llu instructions watched%s)\n", (unsigned long long)h->steps,
 		h->left ? "" : ", then the limit was reached");
 	fprintf(out, "%-13s %-40s %-6s %-11s %8s %8s  %s\n", "instruction", "address and symbol", "level", "by", "ran", "wrong", "first difference");
 	for (unsigned i = 0; i < h->rows; i++) {

@@ -214,7 +214,8 @@ int pv_run(struct vcpu *v, struct exit *e)
 
 	for (;;) {
 		bool again = false;
-		if (before_entry(v, e) == STEP_EXIT || (pv->patch && pv_patch_entry(v, e, &again) == STEP_EXIT))
+		if (before_entry(v, e) == STEP_EXIT || (pv->patch && pv_patch_entry(v, e, &again) == STEP_EXIT) ||
+				(pv->holes && pv_holes_advance(v, e, &again) == STEP_EXIT))
 			return 0;
 		if (again)
 			continue;
@@ -225,7 +226,7 @@ int pv_run(struct vcpu *v, struct exit *e)
 			return 0;
 		}
 		if (pv->holes)
-			pv_holes_before(v);
+			pv_holes_arm(v);
 		pv->cpu->live = 0;
 		enum pv_exit why = (enum pv_exit)pv_enter(pv->cpu);
 		if (why != PVX_ABORT && why != PVX_BADENTRY) {

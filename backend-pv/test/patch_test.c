@@ -111,7 +111,7 @@ Test(holes, are_listed_and_the_audit_changes_nothing, .timeout = 120)
 		cr_expect_str_eq(with, without, "insn/%s", audited[i].guest);
 		snprintf(command, sizeof(command), RUN "--mem 2M --interface trap --holes insn/%s 2>&1 >/dev/null </dev/null", audited[i].guest);
 		run(table, sizeof(table), command);
-		cr_expect(strstr(table, "single-stepped"), "%s", table);
+		cr_expect(strstr(table, "watched"), "%s", table);
 		if (audited[i].row)
 			cr_expect(strstr(table, audited[i].row) && strstr(table, audited[i].wrong), "insn/%s: %s", audited[i].guest, table);
 		else
@@ -126,7 +126,7 @@ Test(holes, a_limit_ends_the_stepping_and_not_the_guest, .timeout = 60)
 	if (!available())
 		return;
 	cr_assert_eq(run(out, sizeof(out), RUN "--interface trap --holes=1000 hello 2>&1 </dev/null"), 0, "%s", out);
-	cr_expect(strstr(out, "(1000 instructions single-stepped, then the limit was reached)"), "%s", out);
+	cr_expect(strstr(out, "(1000 instructions watched, then the limit was reached)"), "%s", out);
 	cr_assert_neq(run(out, sizeof(out), RUN "--interface patch --holes hello 2>&1 </dev/null"), 0);
 	cr_expect(strstr(out, "--holes is for --interface trap"), "%s", out);
 }
