@@ -21,7 +21,7 @@
 
 struct layout {
 	uint32_t base;                       /* virt_base */
-	uint32_t image_end, p2m, info, store, console, tables, l1s, table_frames, stack, end; /* pfns */
+	uint32_t module, p2m, info, store, console, tables, l1s, table_frames, stack, end; /* pfns */
 	uint32_t v_end;                      /* pages mapped from base */
 };
 
@@ -38,14 +38,14 @@ static int image_place(struct vcpu *v, uint32_t base, uint32_t *end)
 
 	for (unsigned i = 0; i < img->segs; i++) {
 		const struct image_segment *s = &img->seg[i];
-		uint64_t at = s->vaddr - base;
+		uint64_t at = s->paddr - img->xen.paddr_offset; /* xen/elfnote.h, PADDR_OFFSET */
 		uint8_t *to;
 		if (!s->memsz)
 			continue;
-		to = s->vaddr < base ? NULL : mem_ptr(&v->vm->mem, GPA(at), s->memsz);
+		to = s->paddr < img->xen.paddr_offset ? NULL : mem_ptr(&v->vm->mem, GPA(at), s->memsz);
 		if (!to || s->filesz > s->memsz || s->offset > img->file_size || s->filesz > img->file_size - s->offset) {
 			vm_stop(v->vm, END_CRASH, 0, "segment %u (%#llx, %#llx bytes) does not fit into %llu MiB above virt_base %#x; try more --mem",
-				i, (unsigned long long)s->vaddr, (unsigned long long)s->memsz, (unsigned long long)v->vm->mem.size >> 20, base);
+				i, (unsigned long long)s->paddr, (unsigned long long)s->memsz, (unsigned long long)v->vm->mem.size >> 20, base);
 			return -EINVAL;
 		}
 		memcpy(to, img->file + s->offset, s->filesz);
@@ -60,8 +60,14 @@ static int image_place(struct vcpu *v, uint32_t base, uint32_t *end)
 static int layout_make(struct vcpu *v, struct layout *l, uint32_t frames)
 {
 	uint32_t p2m_frames = (uint32_t)(((uint64_t)frames * 4 + PAGE_SIZE - 1) >> PAGE_SHIFT);
+	uint64_t module_frames = (v->vm->image.module_size + PAGE_SIZE - 1) >> PAGE_SHIFT;
 
-	l->p2m = l->image_end;
+	if (module_frames >= frames - l->module) {
+		vm_stop(v->vm, END_CRASH, 0, "the module has %llu pages, and %u are left of the domain; try more --mem",
+			(unsigned long long)module_frames, frames - l->module);
+		return -ENOMEM;
+	}
+	l->p2m = l->module + (uint32_t)module_frames;
 	l->info = l->p2m + p2m_frames;
 	l->store = l->info + 1;
 	l->console = l->store + 1;
@@ -69,7 +75,7 @@ static int layout_make(struct vcpu *v, struct layout *l, uint32_t frames)
 	for (l->l1s = 1;; l->l1s++) {
 		uint32_t first = l->base >> 21, pages;
 		l->table_frames = 0;
-		l->stack = l->tables + 1 + 4 + l->l1s; /* at most 4 L2s */
+		l->stack = l->tables + 1 + 4 + l->l1s; /* at most 4 L2s; tables_build says how many */
 		l->end = l->stack + 1;
 		pages = (l->end + 128 + 1023) & ~1023u; /* 512 KiB of room, to a 4 MiB boundary */
 		l->v_end = pages;
@@ -136,6 +142,11 @@ static void start_info_fill(struct vcpu *v, struct xen *x, const struct layout *
 	si->pt_base = l->base + (l->tables << PAGE_SHIFT);
 	si->nr_pt_frames = l->table_frames;
 	si->mfn_list = l->base + (l->p2m << PAGE_SHIFT);
+	if (v->vm->image.module) {
+		si->mod_start = l->base + (l->module << PAGE_SHIFT);
+		si->mod_len = (uint32_t)v->vm->image.module_size;
+		memcpy(mem_ptr(&v->vm->mem, GPA((uint64_t)l->module << PAGE_SHIFT), si->mod_len), v->vm->image.module, si->mod_len);
+	}
 	if (v->vm->append)
 		snprintf((char *)si->cmd_line, sizeof(si->cmd_line), "%s", v->vm->append);
 	for (uint32_t i = 0; i < x->frames; i++)
@@ -146,11 +157,20 @@ static void start_info_fill(struct vcpu *v, struct xen *x, const struct layout *
 	x->port[x->console_port] = (struct port){ .state = PORT_INTERDOMAIN, .back = BACK_CONSOLE };
 }
 
-static void shared_info_fill(struct xen *x)
+/* All upcalls masked; the wall clock's time at system time 0. */
+static void shared_info_fill(struct vcpu *v, struct xen *x)
 {
+	struct timespec now;
+	uint64_t up = clock_now(&v->vm->clock), start;
+
 	memset(x->shared, 0, PAGE_SIZE);
 	for (unsigned i = 0; i < ARRAY_LEN(x->shared->vcpu_info); i++)
 		x->shared->vcpu_info[i].evtchn_upcall_mask = 1;
+	clock_gettime(CLOCK_REALTIME, &now);
+	start = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec - up;
+	x->shared->wc_version = 2; /* even: nobody is writing */
+	x->shared->wc_sec = (uint32_t)(start / 1000000000ull);
+	x->shared->wc_nsec = (uint32_t)(start % 1000000000ull);
 }
 
 /*
@@ -248,7 +268,7 @@ static int domain_build(struct vcpu *v, struct xen *x)
 	struct layout l = { .base = (uint32_t)v->vm->image.xen.virt_base };
 	int r;
 
-	if ((r = image_place(v, l.base, &l.image_end)) || (r = layout_make(v, &l, x->frames)))
+	if ((r = image_place(v, l.base, &l.module)) || (r = layout_make(v, &l, x->frames)))
 		return r;
 	if (l.base < pv->bottom)
 		pv->shift = (uint32_t)((pv->bottom + 0xffff) & ~0xffffull);
@@ -257,7 +277,7 @@ static int domain_build(struct vcpu *v, struct xen *x)
 		pv->user_top = (uint64_t)l.base + pv->shift;
 	l.table_frames = tables_build(v, &l);
 	start_info_fill(v, x, &l);
-	shared_info_fill(x);
+	shared_info_fill(v, x);
 	if ((r = hypercall_page_fill(v, x, &l)))
 		return r;
 	vcpu_enter(v, &l);

@@ -202,6 +202,26 @@ static int place_plain(struct loading *l, Elf *elf)
 	return 0;
 }
 
+/* A Xen guest's module stays in memory of ours: where it goes in the domain is the builder's affair. */
+static int xen_module(struct loading *l)
+{
+	const struct load_module *mod = &l->req->module[0];
+	uint64_t size;
+	int fd, err;
+
+	if (l->req->modules > 1)
+		return load_refuse(l, "a Xen guest takes one module, its initial RAM disk: give --module once");
+	if (mod->args && *mod->args)
+		return load_refuse(l, "a Xen guest's module has no arguments: leave out ',%s'", mod->args);
+	if ((fd = load_open(l, mod->path, &size)) < 0)
+		return fd;
+	l->img->module = malloc(size ? size : 1);
+	err = l->img->module ? load_read(l, fd, l->img->module, size, mod->path) : -ENOMEM;
+	l->img->module_size = size;
+	close(fd);
+	return err;
+}
+
 static int place_elf(struct loading *l, Elf *elf, int64_t header)
 {
 	struct image *img = l->img;
@@ -211,10 +231,8 @@ static int place_elf(struct loading *l, Elf *elf, int64_t header)
 		return err;
 	xen_notes_read(l, elf);
 	if (img->xen.present && img->kind == IMAGE_ELF32 && l->req->xen_ok) {
-		if (l->req->modules > 1)
-			return load_refuse(l, "a Xen guest takes one module, its initial RAM disk: give --module once");
 		img->kind = IMAGE_XEN;
-		return 0;
+		return l->req->modules ? xen_module(l) : 0;
 	}
 	if (header >= 0)
 		return multiboot_load(l, elf, header);
@@ -272,5 +290,6 @@ int loader_load(const struct load_request *req, struct mem *m, struct image *img
 void loader_free(struct image *img)
 {
 	free(img->file);
+	free(img->module);
 	*img = (struct image){ .kind = IMAGE_NONE };
 }

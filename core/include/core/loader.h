@@ -38,6 +38,8 @@ struct image {
 	struct image_segment seg[IMAGE_SEGMENTS];
 	unsigned segs;
 	struct xen_notes xen;
+	uint8_t *module;      /* a Xen guest's module, for the builder; owned; NULL: none */
+	size_t module_size;
 	uint64_t load_end;    /* first guest-physical byte past all that was placed */
 };
 
