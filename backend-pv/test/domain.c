@@ -13,11 +13,18 @@ extern const struct backend_ops pv_backend;
 
 struct domain *domain_new(const char *image, uint64_t mem)
 {
-	struct domain *d = calloc(1, sizeof(*d));
 	struct load_request req = { .path = image, .xen_ok = true };
+
+	return domain_new_with(&req, mem, NULL);
+}
+
+struct domain *domain_new_with(const struct load_request *req, uint64_t mem, struct disk *disk)
+{
+	struct domain *d = calloc(1, sizeof(*d));
 	struct vcpu *v = &d->vm.vcpu;
 	int r;
 
+	d->vm.disk = disk;
 	d->cpu = calloc(1, sizeof(*d->cpu));
 	d->vm.cfg.console_in = d->vm.cfg.console_out = -1;
 	d->vm.priv = &d->pv;
@@ -40,7 +47,7 @@ struct domain *domain_new(const char *image, uint64_t mem)
 	assert(!r);
 	r = pv_shadow_init(&d->pv);
 	assert(!r);
-	r = loader_load(&req, &d->vm.mem, &d->vm.image, &v->state, d->vm.why, sizeof(d->vm.why));
+	r = loader_load(req, &d->vm.mem, &d->vm.image, &v->state, d->vm.why, sizeof(d->vm.why));
 	if (r)
 		fprintf(stderr, "%s\n", d->vm.why);
 	assert(!r);

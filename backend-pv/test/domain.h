@@ -10,4 +10,6 @@ struct domain {
 
 /* mem: bytes of RAM. Asserts on failure. */
 struct domain *domain_new(const char *image, uint64_t mem);
+/* The same with a module or a command line, and a disk; the disk stays the caller's. */
+struct domain *domain_new_with(const struct load_request *req, uint64_t mem, struct disk *disk);
 void domain_free(struct domain *d);
