@@ -49,7 +49,7 @@ bool xen_console_wants(const struct vcpu *v); /* the ring has room for input, an
 #define XEN_VBD 51712u /* xvda: 202 << 8, docs/misc/vbd-interface */
 struct blkback {
 	unsigned state; /* XenbusState* of our end */
-	bool connected, broken;
+	bool connected, broken, told;
 	struct grant_map ring;
 	uint32_t port, req_cons, rsp_prod;
 	uint64_t requests, sectors, events_in, events_out;

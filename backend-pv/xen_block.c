@@ -140,7 +140,9 @@ void xen_block_event(struct vcpu *v)
 	prod = ring->req_prod;
 	if (prod - b->req_cons > SLOTS) {
 		b->broken = true;
-		say("pv: the guest's disk ring claims %u requests, and holds %u: it is served no more", prod - b->req_cons, SLOTS);
+		if (!b->told)
+			say("pv: the guest's disk ring claims %u requests, and holds %u: it is served no more", prod - b->req_cons, SLOTS);
+		b->told = true;
 		return;
 	}
 	while (b->req_cons != prod) {
@@ -178,7 +180,9 @@ static void disconnect(struct vcpu *v)
 
 static void refuse(struct vcpu *v, const char *why)
 {
-	say("pv: the guest's disk driver cannot be connected: %s", why);
+	if (!blk_of(v)->told)
+		say("pv: the guest's disk driver cannot be connected: %s", why);
+	blk_of(v)->told = true; /* once: a guest could go on for ever */
 	xen_store_set(v, "/local/domain/0/error/backend/vbd/1/51712/error", "%s", why);
 	state_set(v, STATE_CLOSING);
 }
