@@ -99,6 +99,8 @@ Test(direct, kicks_between_any_two_instructions, .timeout = 120)
 	expect_ok("xen", RINGLAB_GUESTS "/nano-xen.elf", "n=1000000 only=hypercall");
 	expect_ok("xen", RINGLAB_GUESTS "/nano-xen.elf", "n=200");
 	expect_ok("trap", RINGLAB_GUESTS "/nano.elf", "n=100");
+	expect_ok("previrt", RINGLAB_GUESTS "/nano-previrt.elf", "n=100");
+	expect_ok("previrt", RINGLAB_GUESTS "/previrt/flags-previrt.elf", "n=300000");
 }
 
 Test(direct, a_second_vm_is_refused)
