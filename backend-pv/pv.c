@@ -364,6 +364,8 @@ static int pv_pull(struct vcpu *v, unsigned groups)
 
 	if ((groups & REGS_FPU) && pv->cpu && pv->started)
 		memcpy(v->state.fx, pv->cpu->xsave, sizeof(v->state.fx));
+	if (groups == REGS_ALL && pv->space)
+		pv_space_note(pv);
 	return 0;
 }
 

@@ -41,6 +41,7 @@ struct space {
 	struct recall recall[RECALL_ROOTS], *leaving;
 	unsigned recall_next;
 	uint64_t recalled;           /* mappings made ahead */
+	uint64_t cycles, switches;   /* in pv_space_sync; of them with another root */
 	uint64_t syncs, kept, dropped, protected; /* pages */
 };
 

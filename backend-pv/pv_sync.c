@@ -218,15 +218,10 @@ static void queue_sync(struct pv *pv, struct run *run)
 	s->n = 0;
 }
 
-int pv_space_sync(struct pv *pv)
+static int sync_all(struct pv *pv, struct space *s)
 {
-	struct space *s = pv->space;
 	struct run run = { 0 };
 
-	if (!s->due)
-		return 0;
-	s->due = false;
-	s->syncs++;
 	if (s->all) {
 		pv_shadow_flush_all(pv, false);
 		memset(s->dirty, 0, sizeof(s->dirty));
@@ -235,6 +230,7 @@ int pv_space_sync(struct pv *pv)
 		return 0;
 	}
 	bool moved = s->recheck && s->root != xen_of(&pv->vm->vcpu)->root;
+	s->switches += moved;
 	if (moved)
 		pv_recall_begin(pv, s->root);
 	if (s->recheck)
@@ -244,6 +240,36 @@ int pv_space_sync(struct pv *pv)
 	queue_sync(pv, &run);
 	s->root = xen_of(&pv->vm->vcpu)->root;
 	return run.r || !moved ? run.r : pv_recall(pv, s->root);
+}
+
+int pv_space_sync(struct pv *pv)
+{
+	struct space *s = pv->space;
+	uint64_t t0;
+	int r;
+
+	if (!s->due)
+		return 0;
+	t0 = __rdtsc();
+	s->due = false;
+	s->syncs++;
+	r = sync_all(pv, s);
+	s->cycles += __rdtsc() - t0;
+	return r;
+}
+
+void pv_space_note(struct pv *pv)
+{
+	struct stats *st = &pv->vm->vcpu.stats;
+	const struct space *s = pv->space;
+
+	stat_note(st, "space.syncs", s->syncs);
+	stat_note(st, "space.switches", s->switches);
+	stat_note(st, "space.cycles", s->cycles);
+	stat_note(st, "space.pages-kept", s->kept);
+	stat_note(st, "space.pages-narrowed", s->protected);
+	stat_note(st, "space.pages-dropped", s->dropped);
+	stat_note(st, "space.mapped-ahead", s->recalled);
 }
 
 /* pv_shadow.c has mapped a page: the region's L2 entry is noted with it. */
