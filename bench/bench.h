@@ -100,6 +100,7 @@ struct bench_options {
 	const char *engines; /* comma-separated, or NULL for all that can run */
 	const char *only;    /* kernels or cells, comma-separated, or NULL */
 	const char *raw;     /* file for the raw samples, or NULL */
+	const char *nested;  /* devices: a result of scripts/nested-vtx for the vtx column, or NULL */
 	bool huge_pages;
 	int cpu;
 };

@@ -27,6 +27,7 @@ static const char help[] =
 	"  --thp             allow huge pages (default: off for all children)\n"
 	"  --cpu N           pin children to this CPU (default: the last one)\n"
 	"  --ringlab FILE, --guests DIR    default: beside this program\n"
+	"  --nested DIR      devices: what scripts/nested-vtx brought back, as the vtx column\n"
 	"  --linux DIR       what scripts/linux-guest made (default: where it puts it)\n";
 
 static int usage(const char *what, const char *arg)
@@ -78,7 +79,7 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "rounds", 1, 0, 'r' }, { "reps", 1, 0, 'n' }, { "engines", 1, 0, 'e' }, { "only", 1, 0, 'o' }, { "raw", 1, 0, 'w' },
-		{ "thp", 0, 0, 't' }, { "cpu", 1, 0, 'c' }, { "ringlab", 1, 0, 'R' }, { "guests", 1, 0, 'G' }, { "linux", 1, 0, 'L' }, { "help", 0, 0, 'h' }, { 0 },
+		{ "thp", 0, 0, 't' }, { "cpu", 1, 0, 'c' }, { "ringlab", 1, 0, 'R' }, { "guests", 1, 0, 'G' }, { "linux", 1, 0, 'L' }, { "nested", 1, 0, 'N' }, { "help", 0, 0, 'h' }, { 0 },
 	};
 	static const struct {
 		const char *name;
@@ -108,6 +109,7 @@ int main(int argc, char **argv)
 		case 'R': snprintf(o.paths.ringlab, sizeof(o.paths.ringlab), "%s", optarg); break;
 		case 'G': snprintf(o.paths.guests, sizeof(o.paths.guests), "%s", optarg); break;
 		case 'L': snprintf(o.paths.images, sizeof(o.paths.images), "%s", optarg); break;
+		case 'N': o.nested = optarg; break;
 		case 'h': fputs(help, stdout); return 0;
 		default: return usage("unknown option", NULL);
 		}

@@ -49,6 +49,8 @@ static void phase_take(struct phases *p, const struct stats *s)
 	for (int k = 0; k < EV_COUNT; k++)
 		for (int m = 0; m < MECH_COUNT; m++)
 			n->count[k][m] = s->cell[k][m].count;
+	for (unsigned i = 0; i < s->hw_n; i++) /* vtx counts by hardware reason; what KVM did alone is known at the end only */
+		n->count[s->hw[i].kind][s->hw[i].mech] += s->hw[i].cell.count;
 }
 
 /* Linux puts a time stamp in brackets before its messages, "[    0.000000] ": not part of what was said. */

@@ -51,7 +51,7 @@ class Store:
     def __init__(self, cache, binary, linux, args, version):
         self.base = os.path.join(cache, "runs")
         self.engine, self.ept, self.version, self.linux = args.engine, int(args.ept), version, linux
-        self.timeout, self.mem, self.irqchip = args.timeout, args.mem, args.kvm_irqchip
+        self.timeout, self.mem, self.irqchip = args.timeout, args.mem, (args.kvm_irqchip, args.options)
         self.binary = binary_hash(binary)
         scripts = os.path.dirname(os.path.abspath(__file__))
         inside = [sha256_file(os.path.join(scripts, f)) for f in ("init.sh", "bochsrc.in")]
