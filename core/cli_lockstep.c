@@ -138,6 +138,8 @@ static int lockstep_child(struct run *r)
 			status = STATUS_USAGE;
 		}
 	}
+	for (unsigned i = 0; !status && i < 4; i++)
+		run_disk(r, lockstep_vm(l[i / 2], i % 2));
 	if (!status && (run_watch(r, lockstep_vm(l[0], 0)) || run_jail(r)))
 		status = STATUS_HOST;
 	if (!status)

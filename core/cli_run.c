@@ -129,6 +129,12 @@ static int run_gdb(struct run *r, struct vm *vm)
 	return gdb_attach(vm, fd) ? STATUS_HOST : 0;
 }
 
+void run_disk(struct run *r, const struct vm *vm)
+{
+	if (vm->disk)
+		r->disk_fd[r->disks++] = vm->disk->fd;
+}
+
 int run_jail(struct run *r)
 {
 	int e;
@@ -136,7 +142,7 @@ int run_jail(struct run *r)
 #ifdef __SANITIZE_ADDRESS__
 	r->no_jail = true; /* the sanitizer's own system calls at exit would be refused */
 #endif
-	e = r->no_jail ? jail_enter_i386_only() : jail_enter(r->cfg.ops);
+	e = r->no_jail ? jail_enter_i386_only() : jail_enter(r->cfg.ops, r->disk_fd, r->disks);
 	if (e)
 		say("cannot lock the process by seccomp: %s; --no-jail runs without it", strerror(-e));
 	return e;
@@ -174,6 +180,7 @@ static int run_vm(struct run *r, struct vm *vm)
 		return STATUS_HOST;
 	if (r->gdb && (status = run_gdb(r, vm)))
 		return status;
+	run_disk(r, vm);
 	if ((e = run_jail(r)))
 		return STATUS_HOST;
 	vm_run(vm);

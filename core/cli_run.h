@@ -31,6 +31,8 @@ struct run {
 	struct linux_files files;
 	struct end_pipe end;        /* the child's last word to the parent */
 	struct end_record ended;    /* in the child: what it will be */
+	int disk_fd[4]; /* for the jail; lockstep has four VMs */
+	unsigned disks;
 	void *more;          /* the command's own */
 };
 
@@ -52,6 +54,8 @@ int run_open(struct run *r, struct guest_list *guests);
 /* A thread that turns SIGINT and its kin into vm_interrupt: 0 or -errno. */
 int run_watch(struct run *r, struct vm *vm);
 void run_unwatch(struct run *r);
+/* Tells the jail of the VM's disk; before run_jail, for at most four VMs. */
+void run_disk(struct run *r, const struct vm *vm);
 /* Locks the process; 0, or -errno after saying why. */
 int run_jail(struct run *r);
 /* Forks; the child runs child_main, whose result is its exit status; the parent waits and says how the child ended. */

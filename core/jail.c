@@ -22,7 +22,6 @@
 /* Run loop, console, timers, memory of malloc, the end of the process. */
 static const int jail_core[] = {
 	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(lseek),
-	SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(fdatasync), /* the disk (disk.c) */
 	SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(timer_create), SCMP_SYS(timer_settime), SCMP_SYS(timer_delete),
 	SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(mremap),
 	SCMP_SYS(set_robust_list), SCMP_SYS(rseq), /* the watching thread may only now be starting */
@@ -83,7 +82,19 @@ static int jail_load(scmp_filter_ctx ctx)
 	return r ? r : seccomp_load(ctx);
 }
 
-int jail_enter(const struct backend_ops *ops)
+/* disk.c's calls, on the disks' own descriptors. */
+static int jail_allow_disks(scmp_filter_ctx ctx, const int *fds, unsigned n)
+{
+	static const int calls[] = { SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(fdatasync) };
+	int r = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		for (size_t k = 0; !r && k < ARRAY_LEN(calls); k++)
+			r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[k], 1, SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)fds[i]));
+	return r;
+}
+
+int jail_enter(const struct backend_ops *ops, const int *disks, unsigned n)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	static const int sigreturn = SCMP_SYS(rt_sigreturn);
@@ -94,6 +105,8 @@ int jail_enter(const struct backend_ops *ops)
 	r = jail_allow(ctx, jail_core, ARRAY_LEN(jail_core));
 	if (!r)
 		r = jail_allow_self_signals(ctx);
+	if (!r)
+		r = jail_allow_disks(ctx, disks, n);
 	/* A backend that leaves its handlers without rt_sigreturn lists what it needs, and not that. */
 	if (!r && !ops->jail_syscalls)
 		r = jail_allow(ctx, &sigreturn, 1);

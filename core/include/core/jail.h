@@ -9,7 +9,7 @@
 
 struct backend_ops;
 
-/* Full jail. 0 or -errno. */
-int jail_enter(const struct backend_ops *ops);
+/* Full jail; disks: the descriptors of the n disk images, on which alone the calls of disk.c are allowed. 0 or -errno. */
+int jail_enter(const struct backend_ops *ops, const int *disks, unsigned n);
 /* Only the i386 filter: what --no-jail keeps. 0 or -errno. */
 int jail_enter_i386_only(void);
