@@ -32,11 +32,8 @@ static void clobber(int sig, struct linux_siginfo *info, struct linux_ucontext *
 	__asm__ volatile("movl $-1, %%eax; movl %%eax, %%ecx; movl %%eax, %%edx; addl $1, %%eax; std; cld" : : : "eax", "ecx", "edx", "cc");
 }
 
-void case_signal(void)
+static void one_signal(pid_t me)
 {
-	pid_t me = getpid();
-	uint32_t v[5];
-
 	count = order = 0;
 	check(!signal_set(LSIGUSR1, note, 0, 0));
 	check(!kill(me, LSIGUSR1));
@@ -44,7 +41,11 @@ void case_signal(void)
 	for (uint32_t i = 0; i < 50 * s.scale; i++)
 		check(!kill(me, LSIGUSR1));
 	check(count == 1 + 50 * s.scale);
+}
 
+/* A handler that sends itself its own signal. */
+static void nested(pid_t me)
+{
 	count = deepest = 0;
 	check(!signal_set(LSIGUSR2, nest, 0, 0)); /* blocked while it runs: one after the other */
 	check(!kill(me, LSIGUSR2));
@@ -53,7 +54,10 @@ void case_signal(void)
 	check(!signal_set(LSIGUSR2, nest, LSA_NODEFER, 0)); /* inside each other */
 	check(!kill(me, LSIGUSR2));
 	check(count == 5 && deepest == 5);
+}
 
+static void dispositions(pid_t me)
+{
 	count = 0;
 	check(!signal_set(LSIGUSR1, note, LSA_RESETHAND, 0));
 	check(!kill(me, LSIGUSR1));
@@ -66,8 +70,13 @@ void case_signal(void)
 	check_error(kill(0x3fffff, LSIGTERM), ESRCH);
 	check_error(signal_set(LSIGKILL, note, 0, 0), EINVAL);
 	check_error(signal_set(0, note, 0, 0), EINVAL);
+}
 
-	/* All registers but ESP through a handler; EBP too. */
+/* All registers but ESP through a handler that clobbers them; EBP too. */
+static void registers(pid_t me)
+{
+	uint32_t v[5];
+
 	count = 0;
 	check(!signal_set(LSIGUSR1, clobber, 0, 0));
 	__asm__ volatile("pushl %%ebp; movl $37, %%eax; movl %5, %%ebx; movl $10, %%ecx; movl $0x11111111, %%edx; movl $0x22222222, %%esi;"
@@ -76,9 +85,19 @@ void case_signal(void)
 		: "=m"(v[0]), "=m"(v[1]), "=m"(v[2]), "=m"(v[3]), "=m"(v[4]) : "r"(me) : "eax", "ebx", "ecx", "edx", "esi", "edi", "memory", "cc");
 	check(count == 1);
 	check(v[0] == 0 && v[1] == 0x44444444 && v[2] == 0x11111111 && v[3] == 0x22222222 && v[4] == 0x33333333);
+}
+
+void case_signal(void)
+{
+	pid_t me = getpid();
+
+	one_signal(me);
+	nested(me);
+	dispositions(me);
+	registers(me);
 	signal_default(LSIGUSR1);
 	signal_default(LSIGUSR2);
-	mix(order);
+	mix(count);
 }
 
 void case_signal_mask(void)
