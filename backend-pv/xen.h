@@ -132,7 +132,7 @@ int32_t xen_call(struct vcpu *v, uint32_t nr, const uint32_t *a);
 
 xen_fn xen_mmu_update, xen_update_va_mapping, xen_update_va_mapping_otherdomain, xen_mmuext_op, xen_multicall;               /* xen_mmu.c, xen_hypercall.c */
 xen_fn xen_set_trap_table, xen_stack_switch, xen_iret, xen_set_callbacks, xen_callback_op; /* xen_traps.c */
-xen_fn xen_event_channel_op, xen_set_timer_op, xen_sched_op, xen_sched_op_compat;         /* xen_event.c */
+xen_fn xen_event_channel_op, xen_event_channel_op_compat, xen_set_timer_op, xen_sched_op, xen_sched_op_compat;         /* xen_event.c */
 xen_fn xen_version, xen_memory_op, xen_console_io, xen_vm_assist, xen_fpu_taskswitch, xen_physdev_op; /* xen_misc.c */
 xen_fn xen_set_gdt, xen_update_descriptor;                                                /* xen_desc.c */
 xen_fn xen_grant_table_op, xen_vcpu_op;                                                   /* xen_grant.c, xen_vcpu.c */

@@ -208,7 +208,7 @@ static int32_t ports_reset(struct xen *x, uint32_t dom)
 	return 0;
 }
 
-/* event_channel_op(cmd, arg). The old form (one pointer to { cmd, ... }) is number 16, and refused. */
+/* event_channel_op(cmd, arg) */
 int32_t xen_event_channel_op(struct vcpu *v, struct xen *x, const uint32_t *a)
 {
 	uint32_t arg[2] = { 0 };
@@ -245,6 +245,14 @@ int32_t xen_event_channel_op(struct vcpu *v, struct xen *x, const uint32_t *a)
 		return xen_event_unmask(v, arg[0]);
 	}
 	return -XEN_ENOSYS;
+}
+
+/* The old form: one pointer to { cmd, arg }. */
+int32_t xen_event_channel_op_compat(struct vcpu *v, struct xen *x, const uint32_t *a)
+{
+	uint32_t b[6] = { 0, a[0] + 4 };
+
+	return xen_guest_read(v, a[0], &b[0], 4) ? xen_event_channel_op(v, x, b) : -XEN_EFAULT;
 }
 
 /* ---- time ---- */
