@@ -4,13 +4,14 @@
  * A page from frames.c may lie anywhere between pages of programs. What every entry to the kernel touches had better lie close
  * together: the host's mappings of it, where a VMM hides the kernel from user mode, are then few (docs/isolation.md), and so
  * are TLB entries anywhere. Page tables have an arena of their own, for under Xen they are read-only. An arena takes 64 pages
- * at a time, and gives back those that are all free.
+ * at a time, and gives back those that are all free. Read next: kmalloc.c.
  */
 #include "kernel.h"
 
 #define CHUNK_ORDER 6
 #define CHUNK_PAGES (1u << CHUNK_ORDER)
 #define CHUNKS 24
+#define FIRST 2
 #define ALL_FREE (~0ull)
 
 struct chunk {
@@ -18,7 +19,21 @@ struct chunk {
 	uint64_t free; /* a bit for each page */
 };
 
+/* The first chunks are part of the image, beside the kernel's data, and stay. */
+static char first[ARENAS][FIRST][CHUNK_PAGES * PAGE] __attribute__((aligned(4096)));
 static struct chunk chunks[ARENAS][CHUNKS];
+
+static bool is_first(const struct chunk *c)
+{
+	return (uint32_t)(c->base - first[0][0]) < sizeof first;
+}
+
+void arena_init(void)
+{
+	for (unsigned a = 0; a < ARENAS; a++)
+		for (unsigned i = 0; i < FIRST; i++)
+			chunks[a][i] = (struct chunk){ first[a][i], ALL_FREE };
+}
 
 static void *chunk_take(struct chunk *c, unsigned order)
 {
@@ -65,7 +80,7 @@ void arena_free(enum arena which, void *p, unsigned order)
 		if (!c->base || (char *)p < c->base || n >= CHUNK_PAGES)
 			continue;
 		c->free |= (order ? 3ull : 1ull) << n;
-		if (c->free == ALL_FREE && c != chunks[which]) {
+		if (c->free == ALL_FREE && !is_first(c)) {
 			page_put(c->base);
 			c->base = NULL;
 		}

@@ -90,12 +90,12 @@ static int image_load(struct mm *m, struct inode *i, struct elf_header *h, uint3
 	return r;
 }
 
-/* The first stack. *esp is where argc lies. */
+/* The first stack, made in one piece: words below, strings above. *esp is where argc lies. */
 static int stack_make(struct mm *m, const struct args *a, const struct elf_header *h, uint32_t phdr, uint32_t *esp)
 {
 	uint32_t aux[] = { AT_PHDR, phdr, AT_PHENT, h->phentsize, AT_PHNUM, h->phnum, AT_PAGESZ, PAGE, AT_ENTRY, h->entry, AT_NULL, 0 };
 	uint32_t text = (STACK_TOP - a->used) & ~15u, words = 1 + a->argc + 1 + a->envc + 1 + ARRAY_LEN(aux);
-	uint32_t start = (text - words * 4) & ~15u, n = 0, at = text, *w = kmalloc(words * 4);
+	uint32_t start = (text - words * 4) & ~15u, n = 0, at = text, *w = kzalloc(STACK_TOP - start);
 	const char *s = a->text;
 	int r = -LENOMEM;
 
@@ -113,9 +113,9 @@ static int stack_make(struct mm *m, const struct args *a, const struct elf_heade
 		w[n++] = 0;
 	w[n++] = 0;
 	memcpy(w + n, aux, sizeof aux);
-	if (!(r = vma_add(m, page_down(start - 2 * PAGE), STACK_TOP, VMA_READ | VMA_WRITE | VMA_STACK)) &&
-			!(r = mm_write(m, text, a->text, a->used)))
-		r = mm_write(m, start, w, words * 4);
+	memcpy((char *)w + (text - start), a->text, a->used);
+	if (!(r = vma_add(m, page_down(start - 2 * PAGE), STACK_TOP, VMA_READ | VMA_WRITE | VMA_STACK)))
+		r = mm_write(m, start, w, STACK_TOP - start);
 	kfree(w);
 	*esp = start;
 	return r;

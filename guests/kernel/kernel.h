@@ -65,6 +65,7 @@ uint32_t pages_free(void);
 
 /* ---- arena.c: pages of the kernel's own, close together; order 0 or 1 ---- */
 enum arena { ARENA_KERNEL, ARENA_TABLES, ARENAS };
+void arena_init(void);
 void *arena_alloc(enum arena which, unsigned order); /* not cleared; NULL without memory */
 void *arena_zalloc(enum arena which);                /* one page, cleared */
 void arena_free(enum arena which, void *p, unsigned order);

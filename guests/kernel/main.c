@@ -163,6 +163,7 @@ void kernel_main(void)
 	uint32_t n = arch_ram_end() / PAGE;
 
 	kernel_verbose = hal_flag("verbose");
+	arena_init();
 	frames_init(arch_frames_table(frames_table_size(n)), n);
 	proc_init();
 	sched_init();

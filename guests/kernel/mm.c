@@ -146,24 +146,44 @@ int mm_fault(struct mm *m, uint32_t va, uint32_t access, uint32_t esp)
 	return 0;
 }
 
+/* A new page with n bytes of `from` at its offset, and zeros around; made in scratch, so that the page itself need not be mapped here. */
+static int page_fill(struct mm *m, uint32_t va, uint32_t vma_flags, const void *from, uint32_t n, char *scratch)
+{
+	pte_t *slot = slot_of(m, va, true);
+	void *page = slot ? page_alloc(0) : NULL;
+
+	if (!page)
+		return -LENOMEM;
+	memset(scratch, 0, PAGE);
+	memcpy(scratch + (va & PAGE_MASK), from, n);
+	frame_copy(page, scratch);
+	pt_set(slot, pte_make(va_to_pa(page), page_flags(vma_flags)));
+	pt_commit();
+	return 0;
+}
+
 int mm_write(struct mm *m, uint32_t va, const void *from, uint32_t n)
 {
-	while (n) {
+	char *scratch = arena_alloc(ARENA_KERNEL, 0);
+	int r = scratch ? 0 : -LENOMEM;
+
+	while (n && !r) {
 		struct vma *v = vma_find(m, va);
 		uint32_t some = min(n, PAGE - (va & PAGE_MASK));
 		pte_t *slot = slot_of(m, va, false);
-		int r;
 		if (!v || va < v->start)
-			return -LEFAULT;
-		if ((!slot || !*slot) && (r = page_bring(m, va, v->flags)))
-			return r;
-		slot = slot_of(m, va, false);
-		memcpy((char *)pte_va(*slot) + (va & PAGE_MASK), from, some);
+			r = -LEFAULT;
+		else if (slot && *slot)
+			memcpy((char *)pte_va(*slot) + (va & PAGE_MASK), from, some);
+		else
+			r = page_fill(m, va, v->flags, from, some, scratch);
 		from = (const char *)from + some;
 		va += some;
 		n -= some;
 	}
-	return 0;
+	if (scratch)
+		arena_free(ARENA_KERNEL, scratch, 0);
+	return r;
 }
 
 /* ---- fork ---- */

@@ -5,12 +5,14 @@
  * upcall the one interrupt vector. Read next: xen_mm.c; arch.h for what each function owes.
  */
 #include "proc.h"
+#include "frames.h"
 #include "xen_build.h"
 #include <xen/io/console.h>
 #include <xen/vcpu.h>
 
 #define MASK_ON_ENTRY 4 /* struct trap_info.flags: events are masked, as by an interrupt gate */
 #define TICK_NS (1000000000u / HZ)
+#define ROOM (256u << 10) /* the ABI promises 512 KiB; the first tables need some */
 #define CATCH_UP 10u    /* ticks that a late timer may bring at once */
 
 extern const uint32_t vector_table[20];
@@ -25,7 +27,7 @@ _Noreturn void kernel_main(void);
 const char arch_name[] = "xen";
 struct start_info *xen_start;
 struct shared_info xen_shared __attribute__((aligned(4096), section(".shared")));
-static uint32_t ram_end, first_free; /* physical */
+static uint32_t ram_end, first_free, frames_table; /* physical */
 static struct { uint32_t port; uint64_t next; } timer;
 static struct { uint32_t n; char text[200]; } line;
 
@@ -57,6 +59,17 @@ static void shared_init(void)
 	upcall_mask = 1;
 }
 
+/* Near the kernel's other data, if it fits into what the builder maps behind the boot stack; see arena.c. */
+static void frames_place(void)
+{
+	uint32_t bytes = page_up(frames_table_size(ram_end / PAGE));
+
+	if (bytes > ROOM)
+		return;
+	frames_table = first_free;
+	first_free += bytes;
+}
+
 /* The boot stack is the last thing that the builder placed. */
 void xen_entry(struct start_info *si, uint32_t stack)
 {
@@ -67,6 +80,7 @@ void xen_entry(struct start_info *si, uint32_t stack)
 		pte_nx = 1ull << 63;
 	ram_end = min((uint32_t)xen_start->nr_pages, (KERNEL_LIMIT - KERNEL_BASE) / PAGE) * PAGE;
 	first_free = va_to_pa(page_up(stack));
+	frames_place();
 	xen_map_all(&first_free, ram_end);
 	kernel_main();
 }
@@ -85,9 +99,10 @@ uint32_t arch_ram_end(void)
 
 void *arch_frames_table(uint32_t bytes)
 {
-	void *p = pa_to_va(first_free);
+	void *p = pa_to_va(frames_table ? frames_table : first_free);
 
-	first_free += page_up(bytes);
+	if (!frames_table)
+		first_free += page_up(bytes);
 	if (first_free >= ram_end)
 		panic("kernel: too little memory: %u KiB\n", ram_end >> 10);
 	memset(p, 0, page_up(bytes));
