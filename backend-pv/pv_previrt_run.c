@@ -91,6 +91,40 @@ enum step pv_previrt_hypercall(struct vcpu *v, struct exit *e)
 	return pv_step_result(v, e, site_execute(v, s, MECH_HYPERCALL));
 }
 
+/* Which of DS, ES, FS, GS (c->sel's order) an instruction loads; -1: none of these, or more than that. */
+static int loads_data_segment(const struct previrt_site *s)
+{
+	static const int8_t index[8] = { [S_ES] = 1, [S_CS] = -1, [S_SS] = -1, [S_DS] = 0, [S_FS] = 2, [S_GS] = 3, -1, -1 };
+	const uint8_t *o = s->orig;
+
+	if (s->kind == AB_SEG_LOAD && o[0] == 0x8e)
+		return index[o[1] >> 3 & 7];
+	if (s->kind != AB_SEG_POP)
+		return -1;
+	return o[0] == 0x1f ? 0 : o[0] == 0x07 ? 1 : o[0] == 0x0f && o[1] == 0xa1 ? 2 : o[0] == 0x0f && o[1] == 0xa9 ? 3 : -1;
+}
+
+/* The register itself gets the stand-in of what v->state has: as pv_enter would, without leaving. false: leave. */
+static bool data_segment_reload(struct pv_cpu *c, int i)
+{
+	static const uint8_t sreg[4] = { S_DS, S_ES, S_FS, S_GS };
+	int sel = pv_ldt_select(c->pv, sreg[i], &c->st->seg[sreg[i]]);
+
+	if (sel < 0)
+		return false;
+	c->sel[i] = (uint16_t)sel;
+	switch (i) {
+	case 0: __asm__ volatile("mov %0, %%ds" : : "r"(sel)); break;
+	case 1: __asm__ volatile("mov %0, %%es" : : "r"(sel)); break;
+	case 2: /* the base is libc's again at once, and the guest's on the way back */
+		c->guest_fs = pv_ldt_base(c->pv, (uint16_t)sel);
+		__asm__ volatile("mov %0, %%fs; wrfsbase %1" : : "r"(sel), "r"(c->host_fs));
+		break;
+	case 3: __asm__ volatile("mov %0, %%gs" : : "r"(sel)); break;
+	}
+	return true;
+}
+
 /*
  * The short way, called by pv_entry.S through xen_hypercall.c with the guest's x87 and SSE state saved and its segment registers still
  * loaded. 0: go back to where far_eip says; else leave, as the code tells.
@@ -117,9 +151,12 @@ int pv_previrt_medium(struct pv_cpu *c)
 		return PVX_HYPERCALL; /* pv_previrt_hypercall tells */
 	if (v->vm->end != END_NONE || st->int_shadow || (v->irq_window && pv_ready(v)) || CPL(st) == 3 || (st->rflags & FL_TF) || st->seg[S_SS].base)
 		return PVX_FLUSH;
-	for (unsigned i = 0; i <= S_GS; i++)
-		if (sel[i] != st->seg[i].sel || s->kind == AB_SEG_LOAD || s->kind == AB_SEG_POP || s->kind == AB_LDS)
-			return PVX_FLUSH;
+	if (sel[S_CS] != st->seg[S_CS].sel || sel[S_SS] != st->seg[S_SS].sel || s->kind == AB_LDS)
+		return PVX_FLUSH;
+	if (s->kind == AB_SEG_LOAD || s->kind == AB_SEG_POP) {
+		int i = loads_data_segment(s);
+		return i >= 0 && data_segment_reload(c, i) ? 0 : PVX_FLUSH;
+	}
 	return 0;
 }
 
