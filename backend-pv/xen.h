@@ -176,6 +176,7 @@ void xen_event_send(struct vcpu *v, uint32_t port);
 void xen_event_virq(struct vcpu *v, uint32_t virq);
 void xen_time_update(struct vcpu *v);
 int32_t xen_event_unmask(struct vcpu *v, uint32_t port);
+void xen_console_spin(struct vcpu *v); /* xen_console.c: CPUID has trapped: is the guest waiting for a key? */
 /* xen_vcpu.c: the vCPU goes on running, or sleeps. The values are xen/vcpu.h's. */
 enum { RUNSTATE_RUNNING, RUNSTATE_RUNNABLE, RUNSTATE_BLOCKED, RUNSTATE_OFFLINE };
 void xen_runstate(struct vcpu *v, uint32_t state);

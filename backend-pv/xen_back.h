@@ -63,6 +63,8 @@ struct xen_back {
 	struct store_conn *conn;
 	struct blkback blk;
 	bool console_used;
+	uint64_t spin_calls; /* hypercalls, when the spins were last counted from 0 */
+	uint32_t spins;
 	struct clock_timer console_timer;
 };
 

@@ -5,6 +5,7 @@
  * then too, when the guest sleeps, and 50 times a second once the guest has used the ring: what does not fit stays with the host.
  * Called by xen_event.c. Read next: core/console.c.
  */
+#include <poll.h>
 #include <string.h>
 #include "core/console.h"
 #include "xen_back.h"
@@ -12,6 +13,8 @@
 #define IN 1024u
 #define OUT 2048u
 #define POLL_NS 20000000ull
+#define SPINS 10000u       /* traps of a guest that only looks at the clock, before it is taken to be waiting */
+#define PAUSE_NS 1000000ull
 
 struct ring { /* struct xencons_interface */
 	uint8_t in[IN], out[OUT];
@@ -96,5 +99,29 @@ void xen_console_event(struct vcpu *v)
 	if (drain(v, ring_of(v)))
 		xen_event_send(v, xen_of(v)->console_port);
 	if (room(ring_of(v)))
+		xen_console_input(v);
+}
+
+/*
+ * GRUB waits for a key by CPUID and RDTSC, without a hypercall. Where CPUID faults that is a host signal each time, a hundred
+ * thousand a second: so a guest that uses the console and has done nothing else for that long gets its answer a millisecond later, or
+ * when a key is typed.
+ */
+void xen_console_spin(struct vcpu *v)
+{
+	struct xen_back *b = xen_of(v)->back;
+	uint64_t calls = v->stats.cell[EV_HYPERCALL][MECH_TRAP].count + v->stats.cell[EV_HYPERCALL][MECH_HYPERCALL].count;
+	struct pollfd in = { .fd = console_input_open(v->vm) && xen_console_wants(v) ? v->vm->cfg.console_in : -1, .events = POLLIN };
+	struct timespec ts = { 0, PAUSE_NS };
+
+	if (calls != b->spin_calls || !b->console_used) {
+		b->spin_calls = calls;
+		b->spins = 0;
+		return;
+	}
+	if (++b->spins < SPINS)
+		return;
+	console_flush(v->vm);
+	if (ppoll(&in, 1, &ts, NULL) > 0)
 		xen_console_input(v);
 }

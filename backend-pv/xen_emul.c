@@ -143,6 +143,7 @@ static enum step do_cpuid(struct vcpu *v, struct insn *i)
 	g[R_EBX] = r.ebx;
 	g[R_ECX] = r.ecx;
 	g[R_EDX] = r.edx;
+	xen_console_spin(v);
 	return done(v, i, EV_CPUID);
 }
 

@@ -400,6 +400,25 @@ Test(back, the_console_takes_what_is_in_the_ring)
 	front_notify(f, f->x->console_port);
 }
 
+static uint64_t spin(unsigned n)
+{
+	uint64_t t0 = clock_now(&f->d->vm.clock);
+
+	while (n--)
+		xen_console_spin(f->v);
+	return clock_now(&f->d->vm.clock) - t0;
+}
+
+Test(back, a_guest_that_looks_at_the_clock_only_is_paced)
+{
+	cr_expect_lt(spin(20000), 500000000, "it does not use the console ring");
+	front_notify(f, f->x->console_port);
+	spin(10000);
+	cr_expect_geq(spin(30), 28000000, "a millisecond each");
+	f->v->stats.cell[EV_HYPERCALL][MECH_TRAP].count++;
+	cr_expect_lt(spin(9999), 500000000, "after a hypercall it is quick again");
+}
+
 /* ---- the disk ---- */
 
 Test(back, a_block_device_connects_and_reads)

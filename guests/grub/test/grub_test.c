@@ -79,6 +79,10 @@ Test(grub, prompt, .timeout = 100)
 	cr_expect_str_eq(session_command(&s, "hashsum --hash sha1 (xen/xvda)/big"), "a5f7c75a33e756d0549f63c2047bf040292d6027  (xen/xvda)/big\n",
 		"the SHA-1 of a file of several blocks, as sha1sum has it");
 	cr_expect_str_eq(session_command(&s, "cat (xen/xvda)/missing"), "error: file `/missing' not found.\n");
+	double took = session_seconds();
+	cr_expect_str_eq(session_command(&s, "sleep 1"), "");
+	took = session_seconds() - took;
+	cr_expect(took > 0.9 && took < 10, "GRUB's second, by the time page, took %g s", took);
 	session_type(&s, "halt\r");
 	cr_expect_eq(session_end(&s, 20), 0);
 }

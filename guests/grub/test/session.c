@@ -14,7 +14,7 @@
 
 #define PROMPT "\ngrub> "
 
-static double now_s(void)
+double session_seconds(void)
 {
 	struct timespec t;
 
@@ -106,12 +106,12 @@ static void take(struct session *s, char c)
 
 bool session_expect(struct session *s, const char *text, int seconds)
 {
-	double end = now_s() + seconds;
+	double end = session_seconds() + seconds;
 	char *at, buf[4096];
 
 	while (!(at = strstr(s->text + s->mark, text))) {
 		struct pollfd p = { .fd = s->out, .events = POLLIN };
-		double left = end - now_s();
+		double left = end - session_seconds();
 		ssize_t n = left > 0 && poll(&p, 1, (int)(left * 1000) + 1) > 0 ? read(s->out, buf, sizeof(buf)) : 0;
 		if (n <= 0) {
 			fprintf(stderr, "waited %d s for \"%s\", and saw:\n%s\n", seconds, text, s->text + s->mark);
@@ -143,12 +143,12 @@ const char *session_command(struct session *s, const char *line)
 
 int session_end(struct session *s, int seconds)
 {
-	double end = now_s() + seconds;
+	double end = session_seconds() + seconds;
 	int status;
 
 	while (waitpid(s->pid, &status, WNOHANG) == 0) {
 		usleep(20000);
-		if (now_s() > end) {
+		if (session_seconds() > end) {
 			kill(s->pid, SIGTERM);
 			waitpid(s->pid, &status, 0);
 			status = -1;

@@ -23,4 +23,5 @@ void session_type(struct session *s, const char *keys);
 bool session_expect(struct session *s, const char *text, int seconds);
 /* Types a line at GRUB's prompt; what comes before the next prompt, the echoed line not included. "" when there is none in time. */
 const char *session_command(struct session *s, const char *line);
+double session_seconds(void); /* of the host's monotonic clock */
 int session_end(struct session *s, int seconds); /* the exit status, or -1 */
