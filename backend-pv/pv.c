@@ -5,6 +5,7 @@
  * Read next: pv_run.c (the run loop), pv_entry.S, pv_signal.c.
  */
 #include "pv_holes.h"
+#include "pv_scan.h"
 #include "core/afterburn.h"
 #include <asm/prctl.h>
 #include <cpuid.h>
@@ -33,13 +34,6 @@ static bool have_xsave(void)
 	unsigned a, b, c, d;
 
 	return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_OSXSAVE);
-}
-
-static bool have_pku(void)
-{
-	unsigned a, b, c, d;
-
-	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & bit_OSPKE);
 }
 
 /* AMD and its kin enter the host kernel by SYSCALL in compatibility mode; Intel by SYSENTER. No feature bit tells. */
@@ -79,10 +73,10 @@ static void pv_describe(struct vcpu *v, FILE *out)
 		pv_holes_describe(v, out);
 		return;
 	}
-	fprintf(out, "user isolation: unmap (default), limits%s\n",
-		have_pku() ? ", keys (not sealed against WRPKRU in guest code)" : "; keys not: no PKU");
+	fprintf(out, "user isolation: %s\n", pv_keys_cpu() ? "keys (default, if it holds when a guest starts), unmap, limits" :
+		"unmap (default), limits; keys not: no protection keys");
 	fprintf(out, "vm.mmap_min_addr: %llu\n", (unsigned long long)pv_low_min_addr());
-	fprintf(out, "VMM memory: %s\n", "contained by the jail only");
+	fprintf(out, "VMM memory: %s\n", pv_keys_cpu() ? "has a protection key of its own with keys, else contained by the jail only" : "contained by the jail only");
 	fprintf(out, "CPUID faulting: %s\n", syscall(SYS_arch_prctl, ARCH_SET_CPUID, 1) ? "no: guests see the host's CPUID" : "yes");
 }
 
@@ -95,26 +89,26 @@ static int isolation_choose(struct pv *pv)
 {
 	const char *want = pv->vm->cfg.user_isolation;
 
+	bool patch = pv->vm->cfg.interface && !strcmp(pv->vm->cfg.interface, "patch");
+	const char *why;
+
 	pv->iso = ISO_UNMAP;
-	pv->pkey = -1;
-	if (!want || !strcmp(want, "unmap"))
-		return 0;
-	if (!strcmp(want, "limits")) {
-		pv->iso = ISO_LIMITS;
-		return 0;
-	}
-	if (strcmp(want, "keys")) {
+	pv->pkey = pv->pkey_user = -1;
+	if (want && strcmp(want, "unmap") && strcmp(want, "limits") && strcmp(want, "keys")) {
 		snprintf(pv->vm->why, sizeof(pv->vm->why), "--user-isolation %s: choose keys, unmap or limits", want);
 		say("%s", pv->vm->why);
 		return -EINVAL;
 	}
-	pv->pkey = have_pku() ? (int)syscall(SYS_pkey_alloc, 0, 0) : -1;
-	if (pv->pkey < 0) {
-		say("--user-isolation keys: this CPU has no protection keys; use unmap");
-		return -ENOTSUP;
+	if (want && strcmp(want, "keys")) {
+		pv->iso = *want == 'l' ? ISO_LIMITS : ISO_UNMAP;
+		return 0;
 	}
-	pv->iso = ISO_KEYS;
-	return 0;
+	why = patch ? "--interface patch has two versions of a code page, which would both have to be scanned" : pv_keys_init(pv);
+	if (!why)
+		pv->iso = ISO_KEYS;
+	else if (want || (pv_keys_cpu() && !patch))
+		say("--user-isolation keys: %s; %s", why, want ? "use unmap" : "unmap is used");
+	return why && want ? -ENOTSUP : 0;
 }
 
 static int pv_vm_init(struct vm *vm)
@@ -151,8 +145,7 @@ no_patch:
 no_shadow:
 	pv_low_release(pv->bottom);
 no_low:
-	if (pv->pkey >= 0)
-		syscall(SYS_pkey_free, pv->pkey);
+	pv_keys_fini(pv);
 no_iso:
 	free(pv);
 	return r;
@@ -171,8 +164,7 @@ static void pv_vm_fini(struct vm *vm)
 	pv_ldt_clear(pv);
 	pv_shadow_fini(pv);
 	pv_low_release(pv->bottom);
-	if (pv->pkey >= 0)
-		syscall(SYS_pkey_free, pv->pkey);
+	pv_keys_fini(pv);
 	free(pv);
 	vm->priv = NULL;
 }
@@ -191,15 +183,19 @@ static void hook_flush(void *ctx, gva_t gva, bool all, bool global)
 
 static void hook_written(void *ctx, gpa_t gpa, unsigned len)
 {
-	pv_patch_written(ctx, gpa, len);
+	struct pv *pv = ctx;
+
+	if (pv->patch)
+		pv_patch_written(pv, gpa, len);
+	if (pv->scan)
+		pv_scan_touched(pv, gpa, len);
 }
 
 static void pv_mem_written(struct vm *vm, gpa_t gpa, uint64_t len)
 {
 	struct pv *pv = vm->priv;
 
-	if (pv->patch)
-		pv_patch_written(pv, gpa, len);
+	hook_written(pv, gpa, (unsigned)len);
 }
 
 /* Handlers are installed before the jail, and stay until vcpu_fini. The previous ones come back then. */
@@ -274,7 +270,11 @@ static int pv_vcpu_init(struct vcpu *v)
 	v->interp.count = true;
 	v->interp.debug.ignore = true;
 	v->interp.hooks = (struct interp_hooks){ .ctx = pv, .tlb_flush = hook_flush };
-	return signals_install(pv);
+	int r = signals_install(pv);
+	if (r || pv->iso != ISO_KEYS)
+		return r;
+	v->interp.hooks.phys_write = hook_written;
+	return (r = pv_keys_gate(pv)) ? r : pv_keys_lock(pv);
 }
 
 /* No selector of ours may stay in a register when its descriptor goes; the host's FS base stays. */

@@ -29,9 +29,13 @@ struct pv_cpu {
 	uint64_t raw_flags;             /* EFLAGS at hypercall entry */
 	uint32_t user;                  /* guest user mode: no hypercalls */
 	uint32_t tf_seen;               /* TF was set when the guest entered the trampoline */
-	uint32_t use_pkru, pkru;        /* ISO_KEYS: the rights to load before guest code runs */
+	uint32_t pkru;                  /* ISO_KEYS: the rights of the guest mode that runs next */
 	uint32_t site;                  /* previrt: whose entry the guest came through */
 	volatile uint32_t cpuid_native; /* VMM code executed CPUID while it faults: it is let through until the next entry */
+	/* ISO_KEYS (pv_keys.c), else NULL: the gate's data as the VMM writes them, and the gate's parts. */
+	struct pv_gate *gate;
+	void *gate_exit, *gate_fast, *gate_resume;
+	uint8_t dispatch;               /* Syscall User Dispatch's selector: 0, calls pass */
 	/* What the signal handler leaves for run. */
 	uint32_t sig, trapno, err;
 	volatile uint32_t in_kick, kick_again; /* a kick's handler runs; another came meanwhile */
@@ -46,6 +50,16 @@ struct pv_cpu {
 	struct pv *pv;
 };
 
+/* The gate's data (pv_gate.S): guest code can read them, and not write. */
+struct pv_gate {
+	uint32_t guest;                 /* guest code runs: XRSTOR leads nowhere */
+	uint32_t pkru, neg;             /* the rights of the guest mode that runs; their negative */
+	uint32_t spare;
+	uint64_t regs[3];               /* RAX, RCX, RDX */
+	uint64_t iret[5];
+	uint64_t esp, far;              /* where the far jump after a short hypercall leads */
+};
+
 enum pv_exit { PVX_NONE, PVX_FAULT, PVX_KICK, PVX_HYPERCALL, PVX_FLUSH, PVX_ESCAPE, PVX_BADENTRY, PVX_ABORT };
 
 /* Flags that guest code owns in the host's EFLAGS; IF and IOPL are virtual. */
@@ -55,6 +69,12 @@ enum pv_exit { PVX_NONE, PVX_FAULT, PVX_KICK, PVX_HYPERCALL, PVX_FLUSH, PVX_ESCA
 int pv_enter(struct pv_cpu *c);
 void pv_signal_entry(int sig, siginfo_t *si, void *uc);
 extern char pv_text_begin[], pv_text_end[], pv_enter_crit[], pv_enter_end[], pv_hc_begin[], pv_hc_check[], pv_hc_end[];
+
+/* pv_gate.S */
+int pv_keys_enter(struct pv_cpu *c);
+extern char pv_keys_crit[], pv_keys_crit_end[], pv_keys_hc[], pv_keys_check[], pv_keys_check_end[], pv_resumed[];
+extern char pv_gate_begin[], pv_gate_exit[], pv_gate_fast[], pv_gate_resume[], pv_gate_end[];
+extern char pv_probe_begin[], pv_probe_handler[], pv_probe_end[];
 
 /* pv_run.c */
 int pv_run(struct vcpu *v, struct exit *e);
@@ -138,7 +158,10 @@ struct pv {
 	struct xen *xen;            /* PV_XEN only, else NULL */
 	struct previrt *previrt;    /* PV_PREVIRT only, else NULL */
 	enum isolation iso;
-	int pkey;                   /* ISO_KEYS */
+	int pkey, pkey_user;        /* ISO_KEYS: of supervisor pages, of user pages; else -1 */
+	uint32_t pkru_kernel, pkru_user;
+	uint8_t *gate;              /* its pages */
+	struct scan *scan;          /* ISO_KEYS: what is executable (pv_scan.h) */
 	uint32_t shift;             /* LDT base shift: linear L lives at host address L + shift */
 	uint64_t top;               /* first host address that guest data segments may not reach */
 	uint64_t map_top;           /* no guest page is mapped from here on; 0: top */
@@ -189,10 +212,25 @@ void pv_space_mapped(struct pv *pv, uint32_t page);
 void pv_space_note(struct pv *pv); /* the figures, beside the events */
 void xen_audit_running(struct vcpu *v); /* xen_audit.c, in RINGLAB_HOSTILE builds */
 /* The first member of struct space: is there anything for pv_space_sync to do? */
+static inline bool pv_scan_due(const struct pv *pv)
+{
+	return pv->scan && *(const bool *)pv->scan; /* struct scan's first member: an executable page was written to */
+}
 static inline bool pv_space_due(const struct pv *pv)
 {
 	return *(const bool *)pv->space;
 }
+
+/* ---- --user-isolation keys (pv_keys.c) ---- */
+bool pv_keys_cpu(void);
+const char *pv_keys_init(struct pv *pv);                   /* NULL, or a sentence why not */
+void pv_keys_fini(struct pv *pv);
+int pv_keys_gate(struct pv *pv);                           /* needs pv->cpu. 0 or -errno */
+bool pv_keys_in_gate(const struct pv *pv, uint64_t rip);
+void pv_keys_trampoline(const struct pv *pv, uint8_t *at); /* 63 bytes */
+#define PV_HEAD 64u  /* the trampoline's room at pv->top; behind it, previrt's entries */
+#define PV_ENTRY 11u
+int pv_keys_lock(struct pv *pv);
 
 /* ---- --user-isolation unmap (pv_hide.c) ---- */
 int pv_hide_switch(struct pv *pv, bool user);              /* before entering guest user or kernel code */

@@ -5,13 +5,15 @@
  * until restored here, and nothing before that touches TLS or the guest's stack. No handler ever returns by
  * rt_sigreturn: it unwinds to pv_enter's caller, or resumes interrupted VMM code by iretq.
  *
+ * XRSTOR and far jumps of --user-isolation keys are in pv_gate.S; what is here then serves signals only.
+ *
  * pv_signal.c knows the labels: a kick that lands between the test of `attention` and the instruction that enters the
  * guest is undone by going back to before the test.
  */
 #include "pv_offsets.h"
 	.text
 	.globl pv_text_begin, pv_text_end, pv_enter, pv_enter_crit, pv_enter_end
-	.globl pv_signal_entry, pv_hc_begin, pv_hc_check, pv_hc_end
+	.globl pv_unwind, pv_resumed, pv_hc_slow, pv_hc_kick, pv_signal_entry, pv_hc_begin, pv_hc_check, pv_hc_end
 	.p2align 6
 pv_text_begin:
 
@@ -35,13 +37,7 @@ pv_enter_crit:
 	mov	C_XMASK+4(%r15), %edx
 	mov	C_XSAVE(%r15), %rcx
 	xrstor64 (%rcx)
-	cmpl	$0, C_USE_PKRU(%r15)
-	je	1f
-	mov	C_PKRU(%r15), %eax
-	xor	%ecx, %ecx
-	xor	%edx, %edx
-	wrpkru
-1:	mov	C_SEL(%r15), %ds
+	mov	C_SEL(%r15), %ds
 	mov	C_SEL+2(%r15), %es
 	mov	C_SEL+4(%r15), %fs
 	mov	C_SEL+6(%r15), %gs
@@ -70,7 +66,7 @@ pv_enter_end:
 enter_kick:
 	movl	$PVX_ABORT_N, C_EXIT(%r15)
 	/* fall through: unwind with r15 = cpu, host FS base in place */
-unwind:
+pv_unwind:
 	movl	$0, C_IN_GUEST(%r15)
 	mov	C_EXIT(%r15), %eax
 	mov	C_HOST_RSP(%r15), %rsp
@@ -96,7 +92,11 @@ pv_signal_entry:
 	mov	(%rax), %r15
 	mov	C_IN_GUEST(%r15), %r12d
 	movl	$0, C_IN_GUEST(%r15)
-	rdfsbase %r14
+	mov	C_GATE(%r15), %rax
+	test	%rax, %rax
+	jz	1f
+	movl	$0, G_GUEST(%rax)
+1:	rdfsbase %r14
 	mov	C_HOST_FS(%r15), %rax
 	wrfsbase %rax
 	mov	%rdx, %r13
@@ -108,14 +108,18 @@ pv_signal_entry:
 	and	$-16, %rsp
 	call	pv_signal
 	test	%eax, %eax
-	jnz	unwind
+	jnz	pv_unwind
 	/* Resume what was interrupted, as rt_sigreturn would: FPU, FS base, registers, iretq. */
+	mov	C_XMASK(%r15), %eax
+	mov	C_XMASK+4(%r15), %edx
+	mov	UC_FPREGS(%r13), %rcx
+	cmpq	$0, C_GATE(%r15)
+	je	1f
+	jmp	*C_GATE_RESUME(%r15)
+1:	xrstor64 (%rcx)
+pv_resumed:
 	mov	%r12d, C_IN_GUEST(%r15)
 	wrfsbase %r14
-	mov	$-1, %eax
-	mov	$-1, %edx
-	mov	UC_FPREGS(%r13), %rcx
-	xrstor64 (%rcx)
 	movzwl	UC_SS(%r13), %eax
 	push	%rax
 	push	UC_RSP(%r13)
@@ -175,11 +179,11 @@ pv_hc_begin:
 	call	pv_hypercall_fast
 	mov	%eax, C_EXIT(%r15)
 	test	%eax, %eax
-	jnz	hc_slow
+	jnz	pv_hc_slow
 pv_hc_check:
 	mov	C_ATT(%r15), %rax
 	cmpb	$0, (%rax)
-	jne	hc_kick
+	jne	pv_hc_kick
 	movl	$1, C_IN_GUEST(%r15)
 	mov	C_ST(%r15), %r14
 	mov	C_GUEST_FS(%r15), %rax
@@ -197,14 +201,14 @@ pv_hc_check:
 	mov	32(%r14), %esp
 	ljmp	*C_FAR(%r15)
 pv_hc_end:
-hc_kick:
+pv_hc_kick:
 	movl	$PVX_KICK_N, C_EXIT(%r15)
 	mov	C_HOST_FS(%r15), %rax /* a kick may have sent us back after the guest's was loaded */
 	wrfsbase %rax
-	lea	unwind(%rip), %rbx
+	lea	pv_unwind(%rip), %rbx
 	jmp	hc_save
-hc_slow:
-	lea	unwind(%rip), %rbx
+pv_hc_slow:
+	lea	pv_unwind(%rip), %rbx
 	cmp	$PVX_HYPERCALL_N, %eax
 	jne	hc_save
 	lea	hc_medium(%rip), %rbx
@@ -223,9 +227,11 @@ hc_medium:
 	call	pv_hypercall_medium
 	mov	%eax, C_EXIT(%r15)
 	test	%eax, %eax
-	jnz	unwind
+	jnz	pv_unwind
 	mov	C_XSAVE(%r15), %rcx
 	fxrstor64 (%rcx)
-	jmp	pv_hc_check
+	cmpq	$0, C_GATE(%r15)
+	je	pv_hc_check
+	jmp	pv_keys_check
 pv_text_end:
 	.section .note.GNU-stack,"",@progbits

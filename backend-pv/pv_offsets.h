@@ -15,9 +15,12 @@
 #define C_FAR_SS     118
 #define C_ATT        120
 #define C_RAW_FLAGS  128
-#define C_USE_PKRU   144
-#define C_PKRU       148
-#define C_SITE       152
+#define C_PKRU       144
+#define C_SITE       148
+#define C_GATE       160 /* the VMM's view of struct pv_gate */
+#define C_GATE_EXIT  168
+#define C_GATE_FAST  176
+#define C_GATE_RESUME 184
 #define PVX_KICK_N   2
 #define PVX_HYPERCALL_N 3
 #define PVX_ABORT_N  7
@@ -30,3 +33,12 @@
 #define UC_CS     184
 #define UC_SS     190
 #define UC_FPREGS 224
+/* struct pv_gate: what the gate's code (pv_gate.S) reads with the guest's rights, one page after it, and the VMM writes two after. */
+#define G_GUEST  0
+#define G_PKRU   4
+#define G_NEG    8
+#define G_RAX    16
+#define G_IRET   40
+#define G_ESP    80
+#define G_FAR    88
+#define VMM_PKRU 0x55555554 /* key 0 alone: what the host kernel starts signal handlers with, so that none has to change it */

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <unistd.h>
 
 /* ---- reading ---- */
@@ -210,11 +212,13 @@ struct previrt_site *previrt_find_stub(struct previrt *p, uint32_t la)
 /* `movabs $cpu,%r15; movabs $pv_hc_begin,%r14; jmp *%r14`, where every entry goes. */
 static void head_write(uint8_t *p, const struct pv *pv)
 {
-	uint8_t code[23] = { 0x49, 0xbf, [10] = 0x49, 0xbe, [20] = 0x41, 0xff, 0xe6 };
+	uint8_t code[PV_HEAD] = { 0x49, 0xbf, [10] = 0x49, 0xbe, [20] = 0x41, 0xff, 0xe6 };
 	uint64_t cpu = (uint64_t)(uintptr_t)pv->cpu, to = (uint64_t)(uintptr_t)pv_hc_begin;
 
 	memcpy(code + 2, &cpu, 8);
 	memcpy(code + 12, &to, 8);
+	if (pv->gate)
+		pv_keys_trampoline(pv, code);
 	memcpy(p, code, sizeof(code));
 }
 
@@ -245,6 +249,8 @@ static int shared_map(struct pv *pv, struct previrt *p)
 	}
 	low = mremap(p->shared, 0, PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)(pv->top - PAGE_SIZE));
 	if (low == MAP_FAILED)
+		return -errno;
+	if (pv->gate && syscall(SYS_pkey_mprotect, low, PAGE_SIZE, PROT_READ | PROT_WRITE, pv->pkey))
 		return -errno;
 	p->mapped = true;
 	return 0;

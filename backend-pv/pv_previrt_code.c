@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#define ENTRY_SIZE 11u
-#define HEAD_SIZE 32u /* pv_previrt.c puts the way to pv_hc_begin there */
+#define ENTRY_SIZE PV_ENTRY
+#define HEAD_SIZE PV_HEAD /* pv_previrt.c puts the way to pv_hc_begin there */
 #define HOST_CS64 0x33
 
 struct emit {

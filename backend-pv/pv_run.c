@@ -6,6 +6,7 @@
  * back on the way out. Called through pv.c's ops; read next: pv_entry.S, pv_signal.c.
  */
 #include "pv_holes.h"
+#include "pv_scan.h"
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -80,7 +81,7 @@ static int segs_push(struct vcpu *v)
 		return sel ? sel : 1;
 	c->iret[4] = c->far_ss = (uint16_t)sel;
 	c->iret[0] = (uint32_t)s->rip;
-	c->iret[2] = (s->rflags & FL_REAL) | FL_IF | FL_FIXED;
+	c->iret[2] = (s->rflags & FL_REAL) | FL_IF | FL_FIXED | (pv->scan && pv->scan->step && pv->scan->tf ? FL_TF : 0);
 	c->iret[3] = (uint32_t)s->gpr[R_ESP];
 	return 0;
 }
@@ -185,8 +186,9 @@ static int entry_prepare(struct vcpu *v)
 	struct pv_cpu *c = pv->cpu;
 
 	c->user = CPL(&v->state) == 3;
-	c->use_pkru = pv->iso == ISO_KEYS;
-	c->pkru = c->use_pkru && c->user ? 1u << (2 * pv->pkey) : 0; /* AD: no access, SDM vol. 3, 4.6.2 */
+	c->pkru = c->user ? pv->pkru_user : pv->pkru_kernel;
+	if (pv->scan)
+		pv_scan_sync(pv);
 	if (pv->cpuid_faulting && c->cpuid_native) {
 		c->cpuid_native = 0;
 		syscall(SYS_arch_prctl, ARCH_SET_CPUID, 0);
@@ -219,6 +221,8 @@ int pv_run(struct vcpu *v, struct exit *e)
 			return 0;
 		if (again)
 			continue;
+		if (pv->scan && pv->scan->step && pv_step_check(v, e) == STEP_EXIT)
+			return 0;
 		if ((r = entry_prepare(v)) < 0 || (r = segs_push(v)) < 0)
 			return r;
 		if (r) {
@@ -228,13 +232,13 @@ int pv_run(struct vcpu *v, struct exit *e)
 		if (pv->holes)
 			pv_holes_arm(v);
 		pv->cpu->live = 0;
-		enum pv_exit why = (enum pv_exit)pv_enter(pv->cpu);
+		enum pv_exit why = (enum pv_exit)(pv->gate ? pv_keys_enter(pv->cpu) : pv_enter(pv->cpu));
 		if (why != PVX_ABORT && why != PVX_BADENTRY) {
 			segs_pull(v);
 			if (pv->previrt)
 				pv_previrt_left(v);
 		}
-		if (pv->holes && pv_holes_after(v, why))
+		if ((pv->holes && pv_holes_after(v, why)) || (pv->scan && pv->scan->step && pv_step_done(v, why)))
 			continue;
 		if (guest_exit(v, e, why) == STEP_EXIT)
 			return 0;

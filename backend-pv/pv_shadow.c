@@ -7,6 +7,7 @@
  * pages are hidden while guest user mode runs (--user-isolation). Called by pv_trap.c and the xen files.
  */
 #include "pv_space.h"
+#include "pv_scan.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,8 +95,10 @@ int pv_shadow_map_file(struct pv *pv, int fd, uint32_t la, gpa_t gpa, unsigned n
 	int how = MAP_SHARED | MAP_FIXED | (pv->shadow.populate ? MAP_POPULATE : 0);
 	if (!pv->shadow.model && mmap(at, len, pv_shadow_prot(flags), how, fd, (off_t)off) == MAP_FAILED)
 		return -errno;
-	if (pv->iso == ISO_KEYS && !(flags & SP_USER) && syscall(SYS_pkey_mprotect, at, len, pv_shadow_prot(flags), pv->pkey))
+	if (pv->iso == ISO_KEYS && syscall(SYS_pkey_mprotect, at, len, pv_shadow_prot(flags), flags & SP_USER ? pv->pkey_user : pv->pkey))
 		return -errno;
+	if (pv->scan)
+		pv_scan_mapped(pv, page, (uint32_t)(gpa.a >> PAGE_SHIFT), n, flags);
 	for (unsigned i = 0; i < n; i++)
 		page_note(pv, page + i, flags | SP_MAPPED);
 	if (pv->space) {
@@ -212,6 +215,16 @@ static unsigned fill_flags(const struct pv *pv, const struct cpu_state *s, const
 	return f;
 }
 
+/* The same where a page is either writable or executable: for data. */
+static unsigned data_flags(const struct pv *pv, const struct cpu_state *s, const struct walk *w)
+{
+	unsigned f = fill_flags(pv, s, w);
+
+	if (pv->scan)
+		f &= pv_scan_writable(pv, (uint32_t)(w->gpa.a >> PAGE_SHIFT)) ? ~SP_EXEC : ~(SP_EXEC | SP_WRITE);
+	return f;
+}
+
 /* A failed SYSENTER goes on at the low 32 bits of the landing pad in the vDSO: that must never be guest code. */
 static bool near_landing(const struct pv *pv, uint64_t host, unsigned n)
 {
@@ -232,7 +245,7 @@ static bool fill_joins(struct pv *pv, uint32_t la, int64_t d, const struct walk 
 	struct walk x;
 
 	return !(pv->shadow.page[la >> PAGE_SHIFT] & SP_MAPPED) && !walk_page(s, &pv->vm->mem, GVA(la), w->user ? ACCESS_USER : 0, true, &x) &&
-		(x.gpa.a & PAGE_MASK) == w->gpa.a + (uint64_t)(d * (int64_t)PAGE_SIZE) && fill_flags(pv, s, &x) == flags &&
+		(x.gpa.a & PAGE_MASK) == w->gpa.a + (uint64_t)(d * (int64_t)PAGE_SIZE) && data_flags(pv, s, &x) == flags &&
 		mappable(pv, la, GPA(x.gpa.a & PAGE_MASK), PAGE_SIZE);
 }
 
@@ -262,10 +275,27 @@ static bool fill_whole(struct pv *pv, uint32_t la, const struct walk *w, unsigne
 		if (from + size > PV_TOP - pv->shift)
 			size = PV_TOP - pv->shift - from;
 	}
+	for (uint64_t i = 0; pv->scan && mem_contains(&pv->vm->mem, gpa, size) && i < size; i += PAGE_SIZE)
+		if (!pv_scan_writable(pv, (uint32_t)((gpa.a + i) >> PAGE_SHIFT)))
+			return false;
 	if (size == PAGE_SIZE || !mappable(pv, (uint32_t)from, gpa, size) || near_landing(pv, from + pv->shift, size >> PAGE_SHIFT))
 		return false;
 	*r = pv_shadow_map(pv, (uint32_t)from, gpa, (unsigned)(size >> PAGE_SHIFT), flags);
 	return true;
+}
+
+/* Code under --user-isolation keys: a page of its own, which nobody may write; refused, it is executable for one instruction. */
+static int fill_code(struct pv *pv, uint32_t la, const struct walk *w, unsigned flags)
+{
+	uint32_t page = la >> PAGE_SHIFT;
+
+	if (near_landing(pv, (uint64_t)la + pv->shift, 1))
+		return FILL_EMULATE;
+	if (!pv_scan_exec(pv, page, (uint32_t)(w->gpa.a >> PAGE_SHIFT))) {
+		pv->scan->step = page + 1;
+		pv->scan->refused++;
+	}
+	return pv_shadow_map(pv, la, w->gpa, 1, flags & ~SP_WRITE);
 }
 
 static int fill_used(struct pv *pv, uint32_t page, unsigned flags)
@@ -291,6 +321,13 @@ int pv_shadow_fill(struct pv *pv, uint32_t la, unsigned access)
 	flags = fill_flags(pv, &v->state, &w);
 	if ((access & ACCESS_W) && !(flags & SP_WRITE))
 		return FILL_EMULATE; /* a supervisor write to a read-only user page with CR0.WP clear */
+	if (pv->scan) {
+		if (access & ACCESS_X)
+			return fill_code(pv, la, &w, flags);
+		if (access & ACCESS_W)
+			pv_scan_write(pv, (uint32_t)(w.gpa.a >> PAGE_SHIFT));
+		flags = data_flags(pv, &v->state, &w);
+	}
 	if (pv->shadow.page[page] == (flags | SP_MAPPED | SP_HIDDEN))
 		return pv_hide_touch(pv, page);
 	if (fill_whole(pv, la, &w, flags, &r))

@@ -25,9 +25,12 @@ OFFSET_IS(far_eip, C_FAR);
 OFFSET_IS(far_ss, C_FAR_SS);
 OFFSET_IS(attention, C_ATT);
 OFFSET_IS(raw_flags, C_RAW_FLAGS);
-OFFSET_IS(use_pkru, C_USE_PKRU);
 OFFSET_IS(pkru, C_PKRU);
 OFFSET_IS(site, C_SITE);
+OFFSET_IS(gate, C_GATE);
+OFFSET_IS(gate_exit, C_GATE_EXIT);
+OFFSET_IS(gate_fast, C_GATE_FAST);
+OFFSET_IS(gate_resume, C_GATE_RESUME);
 _Static_assert(PVX_KICK == PVX_KICK_N && PVX_ABORT == PVX_ABORT_N && PVX_HYPERCALL == PVX_HYPERCALL_N, "exit codes");
 _Static_assert(offsetof(struct cpu_state, gpr) == 0 && sizeof(((struct cpu_state *)0)->gpr[0]) == 8, "gpr");
 _Static_assert(offsetof(ucontext_t, uc_mcontext.gregs[REG_R8]) == UC_R8, "ucontext");
@@ -95,15 +98,73 @@ static int unwind(struct pv_cpu *c, ucontext_t *uc, enum pv_exit why)
 	return 1;
 }
 
+/* ---- under --user-isolation keys: the VMM's rights are those of every handler, and nothing is resumed with the guest's ---- */
+
+static void back_to(ucontext_t *uc, const struct pv_cpu *c, const char *label)
+{
+	greg_t *g = uc->uc_mcontext.gregs;
+
+	g[REG_RIP] = (greg_t)(uintptr_t)label;
+	g[REG_R15] = (greg_t)(uintptr_t)c;
+	g[REG_EFL] &= ~(greg_t)(FL_AC | FL_NT | FL_TF | FL_DF);
+}
+
+static bool in_trampoline(const struct pv_cpu *c, uint64_t rip)
+{
+	return rip - c->pv->top < c->pv->trampoline;
+}
+
+/* Does by hand what the trampoline's first three instructions have not done yet; then the hypercall goes on. */
+static void trampoline_finish(struct pv_cpu *c, ucontext_t *uc)
+{
+	greg_t *g = uc->uc_mcontext.gregs;
+	uint64_t at = (uint64_t)g[REG_RIP] - c->pv->top, flags = (uint64_t)g[REG_EFL];
+
+	if (at >= PV_HEAD) { /* previrt: `mov $site,%r13d; jmp head`, one for each site */
+		g[REG_R13] = *(const uint32_t *)(c->pv->top + at - (at - PV_HEAD) % PV_ENTRY + 2);
+		at = 0;
+	}
+	if (at < 3)
+		g[REG_R8] = g[REG_RAX];
+	if (at < 6)
+		g[REG_R9] = g[REG_RCX];
+	if (at < 9)
+		g[REG_R10] = g[REG_RDX];
+	back_to(uc, c, pv_keys_hc);
+	g[REG_EFL] = (greg_t)(flags & ~(uint64_t)FL_TF); /* the rest is the guest's, and kept by pv_keys_hc */
+}
+
+/* A kick in the keys' own crossings. True: it is dealt with, and *r is what pv_signal returns. */
+static bool async_keys(struct pv_cpu *c, ucontext_t *uc, uint64_t rip, int *r)
+{
+	*r = 0;
+	if (!c->gate)
+		return false;
+	if (in_range(rip, pv_keys_crit, pv_keys_crit_end) || in_range(rip, c->gate_exit, c->gate_fast)) {
+		c->exit = PVX_ABORT;
+		*r = 1;
+	} else if (in_range(rip, pv_keys_check, pv_keys_check_end) || in_range(rip, c->gate_fast, c->gate_resume)) {
+		back_to(uc, c, pv_keys_check);
+	} else if (in_trampoline(c, rip)) {
+		trampoline_finish(c, uc);
+	} else {
+		return in_range(rip, pv_keys_hc, pv_keys_check) || pv_keys_in_gate(c->pv, rip);
+	}
+	return true;
+}
+
 /* A signal from a timer, another thread or another process. */
 static int on_async(struct pv_cpu *c, ucontext_t *uc, uint32_t was_in_guest)
 {
 	greg_t *g = uc->uc_mcontext.gregs;
 	uint64_t rip = (uint64_t)g[REG_RIP];
+	int r;
 
 	*c->attention = 1;
 	if ((uint16_t)g[REG_CSGSFS] != HOST_CS64)
 		return unwind(c, uc, PVX_KICK);
+	if (async_keys(c, uc, rip, &r))
+		return r;
 	if (in_range(rip, pv_enter_crit, pv_enter_end)) {
 		c->exit = PVX_ABORT; /* v->state is as it was: registers are only read there */
 		return 1;
@@ -124,12 +185,17 @@ static int on_fault64(struct pv_cpu *c, int sig, ucontext_t *uc, uint32_t was_in
 	greg_t *g = uc->uc_mcontext.gregs;
 	uint64_t rip = (uint64_t)g[REG_RIP];
 
-	if (sig == SIGTRAP && was_in_guest && (rip - c->pv->top < c->pv->trampoline || in_range(rip, pv_text_begin, pv_text_end))) {
+	if (sig == SIGTRAP && was_in_guest && c->gate && in_trampoline(c, rip)) {
+		trampoline_finish(c, uc);
+		c->tf_seen = 1;
+		return 0;
+	}
+	if (sig == SIGTRAP && was_in_guest && !c->gate && (rip - c->pv->top < c->pv->trampoline || in_range(rip, pv_text_begin, pv_text_end))) {
 		g[REG_EFL] &= ~(greg_t)FL_TF; /* single-stepping into the hypercall page ends there */
 		c->tf_seen = 1;
 		return 0;
 	}
-	if (in_range(rip, pv_enter_crit, pv_enter_end)) {
+	if (in_range(rip, pv_enter_crit, pv_enter_end) || (c->gate && (in_range(rip, pv_keys_crit, pv_keys_crit_end) || pv_keys_in_gate(c->pv, rip)))) {
 		c->trapno = (uint32_t)g[REG_TRAPNO];
 		c->err = (uint32_t)g[REG_ERR];
 		c->cr2 = (uint64_t)g[REG_CR2];

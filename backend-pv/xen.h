@@ -168,7 +168,7 @@ static inline bool xen_must_leave(const struct pv_cpu *c)
 {
 	const struct vcpu_info_x86_32 *info = c->pv->xen->info;
 
-	return (info->evtchn_upcall_pending && !info->evtchn_upcall_mask) || c->v->vm->end != END_NONE || pv_space_due(c->pv);
+	return (info->evtchn_upcall_pending && !info->evtchn_upcall_mask) || c->v->vm->end != END_NONE || pv_space_due(c->pv) || pv_scan_due(c->pv);
 }
 
 /* xen_event.c */

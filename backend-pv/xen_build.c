@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define PTE_PRESENT 0x1u
 #define PTE_RW 0x2u
@@ -210,7 +212,7 @@ static int hypercall_page_fill(struct vcpu *v, struct xen *x, const struct layou
 /* The trampoline: the one page of VMM code that 32-bit code can name. `movabs $cpu,%r15; movabs $pv_hc_begin,%r14; jmp *%r14`. */
 static int trampoline_map(struct pv *pv)
 {
-	uint8_t code[23] = { 0x49, 0xbf, [10] = 0x49, 0xbe, [20] = 0x41, 0xff, 0xe6 };
+	uint8_t code[64] = { 0x49, 0xbf, [10] = 0x49, 0xbe, [20] = 0x41, 0xff, 0xe6, 0xcc };
 	uint64_t cpu = (uint64_t)(uintptr_t)pv->cpu, to = (uint64_t)(uintptr_t)pv_hc_begin;
 	void *p = mmap((void *)pv->top, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 
@@ -219,6 +221,8 @@ static int trampoline_map(struct pv *pv)
 	memcpy(code + 2, &cpu, 8);
 	memcpy(code + 12, &to, 8);
 	memset(p, 0xcc, PAGE_SIZE);
+	if (pv->gate)
+		pv_keys_trampoline(pv, code);
 	memcpy(p, code, sizeof(code));
 	return mprotect(p, PAGE_SIZE, PROT_READ | PROT_EXEC) ? -errno : 0;
 }
@@ -236,6 +240,8 @@ static int m2p_map(struct pv *pv, struct xen *x)
 	}
 	low = mremap(x->m2p, 0, x->m2p_size, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)((uint64_t)XEN_M2P + pv->shift));
 	if (low == MAP_FAILED || mprotect(low, x->m2p_size, PROT_READ))
+		return -errno;
+	if (pv->iso == ISO_KEYS && syscall(SYS_pkey_mprotect, low, x->m2p_size, PROT_READ, pv->pkey))
 		return -errno;
 	for (uint32_t i = 0; i < x->frames; i++)
 		x->m2p[i] = i;

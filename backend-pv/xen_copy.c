@@ -6,6 +6,7 @@
  * reaches without saving the guest's SSE state. Called by every handler that has a pointer from the guest.
  */
 #include "xen.h"
+#include "pv_scan.h"
 #include "xen_pte.h"
 
 /* The VMM's pointer to the byte at va, good to the end of its page; NULL for what would be a page fault. Sets A and D. */
@@ -25,6 +26,8 @@ void *xen_va(struct vcpu *v, uint32_t va, bool write)
 		*p2 |= E_A;
 	if ((*p1 & set) != set)
 		*p1 |= set;
+	if (write)
+		pv_scan_mark(v->vm->priv, entry_mfn(*p1));
 	return v->vm->mem.host + (*p1 & E_ADDR) + (va & (PAGE_SIZE - 1));
 }
 

@@ -6,6 +6,7 @@
  * state (xen_fast.c). Sources: xen/xen.h. Read first: xen_type.c; read next: xen_desc.c.
  */
 #include "xen.h"
+#include "pv_scan.h"
 #include "xen_pte.h"
 
 enum { OP_PIN_L1, OP_PIN_L2, OP_PIN_L3, OP_PIN_L4, OP_UNPIN, OP_NEW_BASE, OP_FLUSH_LOCAL, OP_INVLPG_LOCAL, OP_FLUSH_MULTI, OP_INVLPG_MULTI,
@@ -34,6 +35,7 @@ static int32_t update_table(struct vcpu *v, struct xen *x, uint64_t ptr, uint64_
 		return xen_entry_set(v, (uint32_t)mfn, index, val, keep_ad);
 	if (!xen_frame_get(v, (uint32_t)mfn, FT_WRITABLE))
 		return -XEN_EINVAL;
+	pv_scan_mark(v->vm->priv, mfn);
 	xen_table(v, (uint32_t)mfn)[index] = val; /* not a table: an ordinary write to the guest's own memory */
 	xen_frame_put(v, (uint32_t)mfn);
 	return 0;
@@ -208,6 +210,7 @@ static int32_t page_op(struct vcpu *v, uint32_t to, uint32_t from, bool copy)
 		xen_frame_put(v, to);
 		return -XEN_EINVAL;
 	}
+	pv_scan_mark(v->vm->priv, to);
 	d = xen_table(v, to);
 	if (copy) {
 		s = xen_table(v, from);

@@ -11,6 +11,7 @@
  * Read next: xen_mmu.c, pv_space.c; xen_audit.c counts everything again.
  */
 #include "xen.h"
+#include "pv_scan.h"
 #include <assert.h>
 #include "xen_pte.h"
 
@@ -245,6 +246,8 @@ int32_t xen_entry_set(struct vcpu *v, uint32_t mfn, unsigned index, uint64_t val
 {
 	enum frame_type t = (enum frame_type)xen_of(v)->frame[mfn].type;
 	uint64_t *entry = &xen_table(v, mfn)[index], old = *entry;
+
+	pv_scan_mark(v->vm->priv, mfn);
 
 	if (keep_ad)
 		val |= old & (E_A | E_D);

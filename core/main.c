@@ -1,10 +1,12 @@
 /*
  * main.c - the command line: finds the command and hands over. The only file that names all backends.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "cli.h"
 
 #ifdef HAVE_BACKEND_VTX
@@ -109,8 +111,23 @@ static int help(FILE *out)
 	return 0;
 }
 
+/*
+ * Binding functions on their first call takes an XRSTOR in the dynamic linker, which --user-isolation keys must be able to
+ * remove from the process (backend-pv/pv_keys.c): where there are protection keys, all are bound at the start.
+ */
+static void bind_now(char **argv)
+{
+	unsigned a, b, c, d;
+
+	if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(c & bit_OSPKE) || getenv("LD_BIND_NOW"))
+		return;
+	setenv("LD_BIND_NOW", "1", 1);
+	execv("/proc/self/exe", argv);
+}
+
 int main(int argc, char **argv)
 {
+	bind_now(argv);
 	if (argc < 2) {
 		help(stderr);
 		return STATUS_USAGE;

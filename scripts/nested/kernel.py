@@ -19,14 +19,14 @@ MODULES = ("virt/lib/irqbypass.ko", "arch/x86/kvm/kvm.ko", "arch/x86/kvm/kvm-int
 class Kernel:
     """An unpacked kernel package: image, modules (paths), version and hash."""
 
-    def __init__(self, root):
+    def __init__(self, root, modules=MODULES):
         images = glob.glob(os.path.join(root, "boot", "vmlinuz-*"))
         if len(images) != 1:
             raise Failure(f"{root}: {len(images)} kernel images instead of one; remove that directory and run again")
         self.image = images[0]
         self.release = os.path.basename(self.image)[len("vmlinuz-"):]
         base = os.path.join(root, "lib", "modules", self.release, "kernel")
-        self.modules = [os.path.join(base, m) for m in MODULES]
+        self.modules = [os.path.join(base, m) for m in modules]
         for m in self.modules:
             if not os.path.exists(m):
                 raise Failure(f"{m}: the kernel package has no such module; remove {root} and run again")
