@@ -7,7 +7,11 @@
 #pragma once
 #include "pv.h"
 
+#ifdef RINGLAB_HOSTILE
+#define SPACE_QUEUE 24u /* too short, often */
+#else
 #define SPACE_QUEUE 4096u
+#endif
 #define SPACE_REGIONS 2048u /* of 2 MiB: what one L2 entry maps */
 
 #define RECALL_ROOTS 32u

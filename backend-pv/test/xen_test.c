@@ -231,6 +231,70 @@ Test(domain, what_xen_refuses_is_refused_alike)
 	cr_expect(audit());
 }
 
+/* ---- descriptors ---- */
+
+#define CODE(dpl) (0x00cf9a000000ffffull | (uint64_t)(dpl) << 45)
+#define DATA(dpl) (0x00cf92000000ffffull | (uint64_t)(dpl) << 45)
+
+/* A GDT of the guest's own in the page after the scratch page, with n descriptors. */
+static int32_t gdt(const uint64_t *d, unsigned n)
+{
+	uint32_t mfn = scratch_mfn() + 1;
+
+	cr_assert_eq(call(14, scratch_va() + PAGE_SIZE, mfn * PAGE_SIZE | P | RW, 0, 2), 0);
+	memset(xen_table(v, mfn), 0, PAGE_SIZE);
+	memcpy(xen_table(v, mfn), d, n * 8);
+	cr_assert_eq(call(14, scratch_va() + PAGE_SIZE, mfn * PAGE_SIZE | P, 0, 2), 0);
+	cr_assert(xen_guest_write(v, scratch_va(), &mfn, 4));
+	return call(2, scratch_va(), n, 0, 0);
+}
+
+Test(domain, descriptor_pages_are_a_type)
+{
+	const uint64_t good[] = { 0, CODE(0), DATA(0), CODE(3), DATA(3) }, tss[] = { 0, 0x0000890000000067ull }, gate[] = { 0, 0x0000ec0000080000ull };
+	uint32_t mfn = scratch_mfn() + 1;
+	struct segment seg;
+
+	cr_expect_eq(gdt(tss, 2), -XEN_EINVAL);
+	cr_expect_eq(gdt(gate, 2), -XEN_EINVAL);
+	cr_expect_eq(gdt(good, 5), 0);
+	cr_expect_eq(x->frame[mfn].type, FT_SEGDESC);
+	cr_expect(xen_segment(v, 8, &seg) && SEG_DPL(&seg) == 1, "no guest descriptor is at ring 0");
+	cr_expect_eq(call(14, scratch_va() + PAGE_SIZE, mfn * PAGE_SIZE | P | RW, 0, 2), -XEN_EINVAL, "writable while in use");
+	cr_expect_eq(mmuext(0, mfn), -XEN_EINVAL, "a table while in use");
+	cr_expect_eq(update((uint64_t)mfn << PAGE_SHIFT, 0), -XEN_EINVAL, "mmu_update writes no descriptors");
+	cr_expect_eq(call(10, mfn * PAGE_SIZE + 8, 0, 0xffff, 0x00cffa00), 0);
+	cr_expect(xen_segment(v, 11, &seg) && SEG_DPL(&seg) == 3);
+	cr_expect_eq(call(10, mfn * PAGE_SIZE + 8, 0, 0x67, 0x8900), -XEN_EINVAL, "a TSS");
+	cr_expect(audit());
+	cr_expect_eq(call(2, 0, 0, 0, 0), 0, "no GDT any more");
+	cr_expect_eq(x->frame[mfn].type, FT_NONE);
+	cr_expect(audit());
+}
+
+/* The iret hypercall to user mode on the guest's own selectors, as a kernel with a GDT of its own has it. */
+Test(domain, iret_to_own_selectors)
+{
+	const uint64_t own[] = { 0, CODE(0), DATA(0), CODE(3), DATA(3) };
+	uint32_t f[6] = { 7, 0x1234, 0x1b, 0x202, 0x5678, 0x23 }, wild[6] = { 7, 0x1234, 0x0b, 0x202, 0x5678, 0x23 };
+	uint32_t at = scratch_va();
+
+	cr_assert_eq(gdt(own, 5), 0);
+	v->state.gpr[R_ESP] = at;
+	cr_assert(xen_guest_write(v, at, f, sizeof(f)));
+	call(23, 0, 0, 0, 0);
+	cr_expect_eq(d->vm.end, END_NONE);
+	cr_expect_eq(CPL(&v->state), 3);
+	cr_expect_eq(v->state.seg[S_CS].sel, 0x1b);
+	cr_expect_eq(v->state.seg[S_SS].sel, 0x23);
+	cr_expect_eq(v->state.gpr[R_ESP], 0x5678);
+	xen_segment(v, KERNEL_DS, &v->state.seg[S_SS]);
+	v->state.gpr[R_ESP] = at;
+	cr_assert(xen_guest_write(v, at, wild, sizeof(wild)));
+	call(23, 0, 0, 0, 0);
+	cr_expect_eq(d->vm.end, END_CRASH, "RPL 3 on the kernel's code segment");
+}
+
 /* ---- host mappings: what a flush drops, and what stays ---- */
 
 static unsigned shadow_of(uint32_t va)
