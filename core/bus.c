@@ -25,12 +25,12 @@ int bus_add_port(struct bus *b, const char *name, uint16_t start, unsigned len, 
 {
 	if (start + len > 0x10000)
 		return -EINVAL;
-	return bus_add(b->port, &b->ports, &(struct bus_region){ start, len, fn, dev, name });
+	return bus_add(b->port, &b->ports, &(struct bus_region){ .start = start, .len = len, .fn = fn, .dev = dev, .name = name });
 }
 
 int bus_add_mmio(struct bus *b, const char *name, gpa_t start, uint64_t len, bus_handler *fn, void *dev)
 {
-	return bus_add(b->mmio, &b->mmios, &(struct bus_region){ start.a, len, fn, dev, name });
+	return bus_add(b->mmio, &b->mmios, &(struct bus_region){ .start = start.a, .len = len, .fn = fn, .dev = dev, .name = name });
 }
 
 static inline const struct bus_region *bus_find(const struct bus_region *table, unsigned n, uint64_t addr, unsigned size)
@@ -64,6 +64,20 @@ static void bus_unknown(struct bus *b, bool mmio, uint64_t addr, unsigned size, 
 static uint64_t ones(unsigned size)
 {
 	return size >= 8 ? ~0ull : (1ull << (8 * size)) - 1;
+}
+
+void bus_port_strings(struct bus *b, uint16_t start, bus_string *fn)
+{
+	for (unsigned i = 0; i < b->ports; i++)
+		if (b->port[i].start == start)
+			b->port[i].string = fn;
+}
+
+uint32_t bus_port_string(struct bus *b, uint16_t port, unsigned size, bool write, void *buf, uint32_t n)
+{
+	const struct bus_region *r = bus_find(b->port, b->ports, port, size);
+
+	return r && r->string ? r->string(r->dev, port - r->start, size, write, buf, n) : 0;
 }
 
 uint32_t bus_port_in(struct bus *b, uint16_t port, unsigned size)

@@ -24,8 +24,13 @@ static void do_port(struct vm *vm, struct exit *e)
 {
 	uint8_t *p = e->port.data;
 
-	for (uint32_t i = 0; i < e->port.count && vm->end == END_NONE; i++, p += e->port.size) {
+	for (uint32_t i = 0, n; i < e->port.count && vm->end == END_NONE; i += n, p += n * e->port.size) {
 		uint32_t v = 0;
+
+		n = e->port.count > 1 ? bus_port_string(&vm->bus, e->port.port, e->port.size, e->port.write, p, e->port.count - i) : 0;
+		if (n)
+			continue;
+		n = 1;
 		if (e->port.write) {
 			memcpy(&v, p, e->port.size);
 			bus_port_out(&vm->bus, e->port.port, e->port.size, v);

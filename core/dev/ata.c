@@ -182,6 +182,24 @@ static void data_io(struct ata *a, unsigned size, bool write, uint64_t *data)
 		block_moved(a);
 }
 
+/* As much of a string as the block has left. */
+static uint32_t data_string(void *dev, uint64_t addr, unsigned size, bool write, void *buf, uint32_t n)
+{
+	struct ata *a = dev;
+
+	if (!a->vm->disk || addr != DATA || size == 1 || !(a->status & ST_DRQ) || a->writing != write)
+		return 0;
+	n = n < (a->len - a->at) / size ? n : (a->len - a->at) / size;
+	if (write)
+		memcpy(a->buf + a->at, buf, n * size);
+	else
+		memcpy(buf, a->buf + a->at, n * size);
+	a->at += n * size;
+	if (n && a->at == a->len)
+		block_moved(a);
+	return n;
+}
+
 /* ---- commands ---- */
 
 /* Reads and writes of all kinds. The whole range is checked first: a command that leaves the disk moves nothing. */
@@ -372,6 +390,7 @@ int ata_create(struct vm *vm)
 	a->vm = vm;
 	signature(a);
 	err = bus_add_port(&vm->bus, "ata", 0x1f0, 8, ata_io, a);
+	bus_port_strings(&vm->bus, 0x1f0, data_string);
 	if (!err)
 		err = bus_add_port(&vm->bus, "ata-control", 0x3f6, 1, control_io, a);
 	if (err)

@@ -54,6 +54,24 @@ void port_out(struct step *c, uint16_t port, unsigned size, uint32_t value)
 	stat_end(st, EV_PORT_OUT, c->in->mech, GVA(c->eip), t0);
 }
 
+/* A run of a string instruction at once, where the device can; counted by elements, and timed as one. */
+uint32_t port_string(struct step *c, uint16_t port, unsigned size, bool write, void *buf, uint32_t n)
+{
+	enum event_kind k = write ? EV_PORT_OUT : EV_PORT_IN;
+	struct stats *st = &c->v->stats;
+	uint64_t t0 = __rdtsc();
+
+	if (unlikely(c->debug))
+		return 0;
+	n = bus_port_string(&c->v->vm->bus, port, size, write, buf, n);
+	if (!n || !c->in->count)
+		return n;
+	t0 = stat_begin(st, k, c->in->mech) ? t0 : 0;
+	st->cell[k][c->in->mech].count += n - 1;
+	stat_end(st, k, c->in->mech, GVA(c->eip), t0);
+	return n;
+}
+
 /* e4 e5 by an immediate, ec ed by DX */
 static uint16_t port_number(const struct step *c)
 {

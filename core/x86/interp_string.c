@@ -205,23 +205,44 @@ void op_scas(struct step *c)
 	} while (next_element(c, 1, compare_holds(c)));
 }
 
+/* Part of a repeated INS or OUTS in one go, if its memory is RAM whose mapping is known; how many elements. */
+static uint32_t port_run(struct step *c, uint16_t port, unsigned size, bool write)
+{
+	unsigned seg = write ? c->i->seg : S_ES;
+	uint32_t lin = (uint32_t)c->s->gpr[write ? R_ESI : R_EDI], n;
+	uint8_t *p;
+
+	if (!can_run(c, seg))
+		return 0;
+	n = run_length(lin, size, (uint32_t)c->s->gpr[R_ECX]);
+	p = n ? tlb_host(c->in, lin, size, (write ? ACCESS_R : ACCESS_W) | c->user) : NULL;
+	n = p ? port_string(c, port, size, write, p, n) : 0;
+	if (n && !write)
+		step_written(c, p, n * size);
+	return n;
+}
+
 /* Port I/O has no 64-bit forms; the "d" form is 4 bytes whatever the operand size above 16 bits. */
 void op_ins(struct step *c)
 {
 	unsigned size = string_size(c);
-	uint32_t delta = string_delta(c, size);
+	uint32_t delta = string_delta(c, size), n;
 	uint16_t port = (uint16_t)c->s->gpr[R_EDX];
 
 	port_check(c, port, size);
 	if (nothing_to_do(c))
 		return;
 	for (bool more = false;; more = true) {
-		/* The destination is checked first: a port read cannot be taken back. */
-		step_check_write(c, S_ES, index_get(c, R_EDI), size);
-		step_store(c, S_ES, index_get(c, R_EDI), port_in(c, port, size), size);
-		c->v->stats.string_elements += more;
-		index_add(c, R_EDI, delta);
-		if (!next_element(c, 1, true))
+		n = port_run(c, port, size, false);
+		if (!n) {
+			/* The destination is checked first: a port read cannot be taken back. */
+			step_check_write(c, S_ES, index_get(c, R_EDI), size);
+			step_store(c, S_ES, index_get(c, R_EDI), port_in(c, port, size), size);
+			n = 1;
+		}
+		c->v->stats.string_elements += n - !more;
+		index_add(c, R_EDI, n * delta);
+		if (!next_element(c, n, true))
 			return;
 	}
 }
@@ -229,17 +250,21 @@ void op_ins(struct step *c)
 void op_outs(struct step *c)
 {
 	unsigned size = string_size(c);
-	uint32_t delta = string_delta(c, size);
+	uint32_t delta = string_delta(c, size), n;
 	uint16_t port = (uint16_t)c->s->gpr[R_EDX];
 
 	port_check(c, port, size);
 	if (nothing_to_do(c))
 		return;
 	for (bool more = false;; more = true) {
-		port_out(c, port, size, step_load(c, c->i->seg, index_get(c, R_ESI), size));
-		c->v->stats.string_elements += more;
-		index_add(c, R_ESI, delta);
-		if (!next_element(c, 1, true))
+		n = port_run(c, port, size, true);
+		if (!n) {
+			port_out(c, port, size, step_load(c, c->i->seg, index_get(c, R_ESI), size));
+			n = 1;
+		}
+		c->v->stats.string_elements += n - !more;
+		index_add(c, R_ESI, n * delta);
+		if (!next_element(c, n, true))
 			return;
 	}
 }

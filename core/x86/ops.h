@@ -46,6 +46,7 @@ static inline bool condition(unsigned cc, uint64_t f)
 
 /* One port access of an instruction that was allowed it: counted, by the bus. */
 uint32_t port_in(struct step *c, uint16_t port, unsigned size);
+uint32_t port_string(struct step *c, uint16_t port, unsigned size, bool write, void *buf, uint32_t n); /* 0: one by one */
 void port_out(struct step *c, uint16_t port, unsigned size, uint32_t value);
 /* #GP(0) unless IOPL or the I/O bitmap allows it (SDM vol. 1, 18.5). */
 void port_check(struct step *c, uint16_t port, unsigned size);

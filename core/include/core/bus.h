@@ -13,11 +13,17 @@
  */
 typedef void bus_handler(void *dev, uint64_t addr, unsigned size, bool write, uint64_t *data);
 
+/*
+ * Up to n elements of an INS or OUTS at once, between the device and buf: how many, or 0 where the device wants them one by one now.
+ */
+typedef uint32_t bus_string(void *dev, uint64_t addr, unsigned size, bool write, void *buf, uint32_t n);
+
 struct bus_region {
 	uint64_t start, len;
 	bus_handler *fn;
 	void *dev;
 	const char *name;
+	bus_string *string; /* NULL: always one by one */
 };
 
 #define BUS_REGIONS 64
@@ -34,6 +40,11 @@ struct bus {
 
 int bus_add_port(struct bus *b, const char *name, uint16_t start, unsigned len, bus_handler *fn, void *dev);
 int bus_add_mmio(struct bus *b, const char *name, gpa_t start, uint64_t len, bus_handler *fn, void *dev);
+
+/* The region that starts at this port moves strings at once. */
+void bus_port_strings(struct bus *b, uint16_t start, bus_string *fn);
+/* See bus_string; 0 too where nobody offers it. */
+uint32_t bus_port_string(struct bus *b, uint16_t port, unsigned size, bool write, void *buf, uint32_t n);
 
 /* One access of 1, 2 or 4 bytes. Reads return zero-extended data; an access nobody claims reads all ones. */
 uint32_t bus_port_in(struct bus *b, uint16_t port, unsigned size);
