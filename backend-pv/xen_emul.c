@@ -71,6 +71,28 @@ static uint8_t *string_memory(struct vcpu *v, uint32_t va, unsigned size, bool w
 	return mem_ptr(&v->vm->mem, w.gpa, size);
 }
 
+/* One element at linear `at`, or as many upwards, at most n, as device and page allow; 0: the guest has no such memory. */
+static uint32_t string_some(struct vcpu *v, uint32_t at, unsigned size, bool write, uint32_t n)
+{
+	uint32_t room = (PAGE_SIZE - (at & (PAGE_SIZE - 1))) / size, value = 0, some;
+	uint16_t port = (uint16_t)v->state.gpr[R_EDX];
+	uint8_t *p = string_memory(v, at, size, !write);
+
+	if (!p)
+		return 0;
+	some = n > 1 ? bus_port_string(&v->vm->bus, port, size, write, p, n < room ? n : room) : 0;
+	if (some)
+		return some;
+	if (write) {
+		memcpy(&value, p, size);
+		bus_port_out(&v->vm->bus, port, size, value);
+	} else {
+		value = bus_port_in(&v->vm->bus, port, size);
+		memcpy(p, &value, size);
+	}
+	return 1;
+}
+
 /*
  * INS and OUTS, with REP: one trap for the whole string. The guest gets a #GP where its memory is missing, and where an element
  * lies across two pages: Xen's own emulator does better, but no kernel moves a disk's words so.
@@ -78,33 +100,22 @@ static uint8_t *string_memory(struct vcpu *v, uint32_t va, unsigned size, bool w
 static enum step port_string(struct vcpu *v, struct exit *e, struct insn *i, uint8_t op, uint32_t error)
 {
 	struct cpu_state *s = &v->state;
-	unsigned size = op & 1 ? (i->opsize16 ? 2 : 4) : 1, index = op & 2 ? R_ESI : R_EDI;
-	uint32_t n = i->rep ? (uint32_t)s->gpr[R_ECX] : 1, step = s->rflags & FL_DF ? 0u - size : size, done = 0, value = 0;
-	uint32_t base = (uint32_t)s->seg[op & 2 ? S_DS : S_ES].base;
-	enum event_kind k = op & 2 ? EV_PORT_OUT : EV_PORT_IN;
-	uint8_t *p = NULL;
+	bool write = op & 2, down = s->rflags & FL_DF;
+	unsigned size = op & 1 ? (i->opsize16 ? 2 : 4) : 1, index = write ? R_ESI : R_EDI;
+	uint32_t n = i->rep ? (uint32_t)s->gpr[R_ECX] : 1, base = (uint32_t)s->seg[write ? S_DS : S_ES].base, done = 0, some = 1;
+	enum event_kind k = write ? EV_PORT_OUT : EV_PORT_IN;
 
-	for (; done < n && done < STRING_MAX; done++) {
-		uint32_t at = base + (uint32_t)s->gpr[index];
-
-		p = p && (at & (PAGE_SIZE - 1)) >= size && (at & (PAGE_SIZE - 1)) + size <= PAGE_SIZE ? p + (int32_t)step : string_memory(v, at, size, !(op & 2));
-		if (!p)
-			break;
-		if (op & 2) {
-			memcpy(&value, p, size);
-			bus_port_out(&v->vm->bus, (uint16_t)s->gpr[R_EDX], size, value);
-		} else {
-			value = bus_port_in(&v->vm->bus, (uint16_t)s->gpr[R_EDX], size);
-			memcpy(p, &value, size);
-		}
-		s->gpr[index] = (uint32_t)(s->gpr[index] + step);
+	while (done < n && done < STRING_MAX && some) {
+		some = string_some(v, base + (uint32_t)s->gpr[index], size, write, down ? 1 : n - done);
+		s->gpr[index] = (uint32_t)(s->gpr[index] + (down ? 0u - some * size : some * size));
+		done += some;
 	}
 	if (i->rep)
 		s->gpr[R_ECX] = (uint32_t)(s->gpr[R_ECX] - done);
 	v->stats.cell[k][MECH_TRAP].count += done;
 	v->stats.string_elements += done ? done - 1 : 0;
 	stat_count(&v->stats, EV_INTERPRET, MECH_TRAP);
-	if (done < n && !p)
+	if (!some)
 		return xen_bounce(v, e, VEC_GP, true, error);
 	if (done == n)
 		s->rip = i->at + i->len;

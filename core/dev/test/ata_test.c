@@ -283,9 +283,12 @@ Test(ata, hob_shows_the_previous_values)
 /* Anything at all, in any width: no crash, no lost disk, and a reset always brings it back. */
 Test(ata, survives_a_million_random_accesses)
 {
+	static uint8_t some[4096];
 	uint32_t x = 12345;
 
 	for (unsigned i = 0; i < 1000000; i++) {
+		if (!(i % 5))
+			bus_port_string(&r->vm.bus, DATA, 1u << (x >> 20) % 3, x >> 31, some, x >> 13 & 1023);
 		x = x * 1664525 + 1013904223;
 		unsigned port = x >> 28 ? 0x1f0 + (x >> 20 & 7) : CONTROL, size = port == CONTROL ? 1 : 1u << (x >> 17) % 3;
 
