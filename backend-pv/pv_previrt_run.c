@@ -125,6 +125,16 @@ static bool data_segment_reload(struct pv_cpu *c, int i)
 	return true;
 }
 
+/* A system call of ours has come back with the host's flat SS; no selector changes on the way back to the guest. */
+static void stack_segment_restore(const struct pv_cpu *c)
+{
+	uint32_t now;
+
+	__asm__ volatile("mov %%ss, %0" : "=r"(now));
+	if ((uint16_t)now != c->far_ss)
+		__asm__ volatile("mov %0, %%ss" : : "r"((uint32_t)c->far_ss));
+}
+
 /*
  * The short way, called by pv_entry.S through xen_hypercall.c with the guest's x87 and SSE state saved and its segment registers still
  * loaded. 0: go back to where far_eip says; else leave, as the code tells.
@@ -155,8 +165,10 @@ int pv_previrt_medium(struct pv_cpu *c)
 		return PVX_FLUSH;
 	if (s->kind == AB_SEG_LOAD || s->kind == AB_SEG_POP) {
 		int i = loads_data_segment(s);
-		return i >= 0 && data_segment_reload(c, i) ? 0 : PVX_FLUSH;
+		if (i < 0 || !data_segment_reload(c, i))
+			return PVX_FLUSH;
 	}
+	stack_segment_restore(c);
 	return 0;
 }
 
