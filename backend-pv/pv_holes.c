@@ -15,6 +15,7 @@
 #include <Zydis/Zydis.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/sort.h"
 #include "core/walk.h"
 
 #define ROWS_MAX 4096u
@@ -439,7 +440,7 @@ void pv_holes_describe(struct vcpu *v, FILE *out)
 	if (!h)
 		return;
 	if (h->rows)
-		qsort(h->row, h->rows, sizeof(*h->row), by_address);
+		sort_array(h->row, h->rows, sizeof(*h->row), by_address);
 	fprintf(out, "\nsensitive instructions that ran unnoticed (%llu instructions watched%s)\n", (unsigned long long)h->steps,
 		h->left ? "" : ", then the limit was reached");
 	fprintf(out, "%-13s %-40s %-6s %-11s %8s %8s  %s\n", "instruction", "address and symbol", "level", "by", "ran", "wrong", "first difference");

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include "xen.h"
 #include "xen_pte.h"
+#include "core/sort.h"
 
 #define PAGES (1u << 20)
 #define GAP 64u /* a drop goes on over so many pages that are not mapped anyway */
@@ -208,7 +209,7 @@ static void queue_sync(struct pv *pv, struct run *run)
 
 	for (uint32_t i = 1; i < s->n; i++)
 		if (s->queue[i] < s->queue[i - 1]) {
-			qsort(s->queue, s->n, sizeof(s->queue[0]), by_page);
+			sort_array(s->queue, s->n, sizeof(s->queue[0]), by_page);
 			break;
 		}
 	for (uint32_t i = 0; i < s->n; i++)

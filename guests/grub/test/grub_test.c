@@ -105,3 +105,40 @@ Test(grub, menu, .timeout = 100)
 	session_type(&s, "\033[B\r"); /* down */
 	cr_expect_eq(session_end(&s, 20), 0);
 }
+
+/* GRUB takes over a domain, and hands it on: it builds another kernel's tables, and the disk's driver there connects anew. */
+static void boot(const char *kernel, const char *expect)
+{
+	char folder[] = GRUB_TEST_DIR "/kernel-XXXXXX", command[1000];
+
+	session_need();
+	if (access(RINGLAB_GUESTS "/devices-xen.elf", R_OK))
+		cr_skip_test("the guests' Xen builds are not here (ninja)");
+	cr_assert_not_null(mkdtemp(folder));
+	snprintf(command, sizeof(command), "cp " RINGLAB_GUESTS "/hello-xen.elf " RINGLAB_GUESTS "/devices-xen.elf %s", folder);
+	cr_assert(!system(command));
+	const char *image = session_disk("kernel", folder);
+	snprintf(command, sizeof(command), "rm -r %s", folder);
+	cr_assert(!system(command));
+	session_start(&s, (const char *[]){ "--disk", image, NULL });
+	cr_assert(session_expect(&s, "\ngrub> ", 30));
+	unlink(image);
+	cr_expect_str_eq(session_command(&s, "set enable_progress_indicator=0"), "");
+	snprintf(command, sizeof(command), "linux (xen/xvda)%s", kernel);
+	cr_expect_str_eq(session_command(&s, command), "");
+	session_type(&s, "boot\r");
+	cr_expect(session_expect(&s, expect, 30));
+}
+
+Test(grub, boots_a_xen_kernel, .timeout = 100)
+{
+	boot("/hello-xen.elf status=7", "hello from a xen guest\nMEM kib=65516 regions=1\n");
+	cr_expect_eq(session_end(&s, 20), 7, "the kernel has its command line");
+}
+
+Test(grub, the_next_kernel_has_the_disk, .timeout = 100)
+{
+	boot("/devices-xen.elf only=xen n=32", "DISK xen sectors=8192 ");
+	cr_expect(session_expect(&s, "\nOK disks=1\n", 20));
+	cr_expect_eq(session_end(&s, 20), 0);
+}
