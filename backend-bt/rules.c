@@ -66,8 +66,8 @@ const struct backend_rule bt_rules[BT_RULES] = {
 	INTERP("wrmsr", MSR_WRITE, "insn/wrmsr", BY "the one MSR model"),
 	ROW("in", PORT_IN, CALLOUT, bt_co_in, "bt_callout.c", "insn/in", "calls the device; in ring 3 the interpreter checks IOPL and the bitmap first"),
 	ROW("out", PORT_OUT, CALLOUT, bt_co_out, "bt_callout.c", "insn/out", "calls the device; in ring 3 the interpreter checks IOPL and the bitmap first"),
-	INTERP("ins", PORT_IN, "insn/ins", BY "one call of the device for each element"),
-	INTERP("outs", PORT_OUT, "insn/outs", BY "one call of the device for each element"),
+	INTERP("ins", PORT_IN, "insn/ins", BY "the device is called for each element, or a disk for a run of them"),
+	INTERP("outs", PORT_OUT, "insn/outs", BY "the device is called for each element, or a disk for a run of them"),
 	INTERP("hlt", HLT, "insn/hlt", BY "leaves to the run loop, which sleeps until an interrupt"),
 };
 

@@ -223,8 +223,8 @@ const struct backend_rule pv_rules[] = {
 	XEN_NOT("rdpmc", OTHER, NULL, xgp),
 	XEN("in", PORT_IN, xen_privileged, "xen_emul.c", "nano", "#GP, and the bus answers"),
 	XEN("out", PORT_OUT, xen_privileged, "xen_emul.c", "nano", "#GP, and the bus takes it"),
-	XEN_NOT("ins", PORT_IN, NULL, xgp),
-	XEN_NOT("outs", PORT_OUT, NULL, xgp),
+	XEN("ins", PORT_IN, xen_privileged, "xen_emul.c", "devices", "#GP, and the bus answers: one trap for the whole string"),
+	XEN("outs", PORT_OUT, xen_privileged, "xen_emul.c", "devices", "#GP, and the bus takes it: one trap for the whole string"),
 	XEN("cpuid", CPUID, xen_undefined, "xen_emul.c", "nano", "behind the ABI's prefix (ud2a; \"xen\"), or with CPUID faulting: the CPU model; else the host's CPUID, unseen"),
 	RULE_NATIVE("rdtsc", "xen", RDTSC, "nano", "the host's TSC, which is what vcpu_time_info is relative to"),
 };

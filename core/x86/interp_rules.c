@@ -65,8 +65,8 @@ const struct backend_rule interp_rules[] = {
 	ROW("wrmsr", MSR_WRITE, op_wrmsr, SYS, "insn/wrmsr", "the one MSR model (msr.c)"),
 	ROW("in", PORT_IN, op_in, "interp_io.c", "insn/in", "IOPL and the I/O bitmap, then the bus"),
 	ROW("out", PORT_OUT, op_out, "interp_io.c", "insn/out", "IOPL and the I/O bitmap, then the bus"),
-	ROW("ins", PORT_IN, op_ins, "interp_string.c", "insn/ins", "one bus access for each element"),
-	ROW("outs", PORT_OUT, op_outs, "interp_string.c", "insn/outs", "one bus access for each element"),
+	ROW("ins", PORT_IN, op_ins, "interp_string.c", "insn/ins", "a bus access for each element, or for a run of them where the device is a disk"),
+	ROW("outs", PORT_OUT, op_outs, "interp_string.c", "insn/outs", "a bus access for each element, or for a run of them where the device is a disk"),
 	ROW("hlt", HLT, op_hlt, SYS, "insn/hlt", "leaves the run loop; core sleeps until an interrupt"),
 };
 
