@@ -142,3 +142,30 @@ Test(grub, the_next_kernel_has_the_disk, .timeout = 100)
 	cr_expect(session_expect(&s, "\nOK disks=1\n", 20));
 	cr_expect_eq(session_end(&s, 20), 0);
 }
+
+/* The guest kernel of this tree, loaded by GRUB from the kernel's own disk: its shell writes to that disk and reads it back. */
+Test(grub, the_unix_like_kernel_and_its_shell, .timeout = 100)
+{
+	static const char kernel[] = RINGLAB_GUESTS "/kernel-xen.elf", disk[] = RINGLAB_GUESTS "/kernel/disk.img";
+	char image[600], command[2000];
+
+	session_need();
+	if (access(kernel, R_OK) || access(disk, R_OK) || access(DEBUGFS, X_OK))
+		cr_skip_test("kernel-xen.elf, its disk or debugfs (e2fsprogs) is not here");
+	snprintf(image, sizeof(image), GRUB_TEST_DIR "/unix-%d.img", (int)getpid());
+	snprintf(command, sizeof(command), "cp %s %s && " DEBUGFS " -w -R 'write %s kernel-xen.elf' %s >/dev/null 2>&1", disk, image, kernel, image);
+	cr_assert(!system(command), "%s", command);
+	session_start(&s, (const char *[]){ "--disk", image, NULL });
+	cr_assert(session_expect(&s, "previous menu.", 30), "the disk has a menu of its own");
+	session_type(&s, "c");
+	cr_assert(session_expect(&s, "\ngrub> ", 30));
+	cr_expect_str_eq(session_command(&s, "linux (xen/xvda)/kernel-xen.elf"), "");
+	session_type(&s, "boot\r");
+	cr_assert(session_expect(&s, "$ ", 30));
+	session_type(&s, "echo from the shell > /note\r");
+	cr_assert(session_expect(&s, "$ ", 30));
+	session_type(&s, "cat /note\r");
+	cr_expect(session_expect(&s, "\nfrom the shell\n", 30));
+	session_end(&s, 0);
+	unlink(image);
+}
