@@ -131,11 +131,13 @@ struct spans {
 
 struct shadow {
 	uint8_t *page;             /* a byte for each page of 4 GiB */
+	uint32_t *frame;           /* which frame was last mapped there; not kept with struct space, which knows better */
 	uint16_t mapped[1024];     /* pages mapped, by 4 MiB region */
 	bool populate;             /* mappings that are made now are ahead of any access: with their pages */
 	bool model;                /* tests: keep the books and make no system call */
 	uint64_t total;
 	/* ISO_UNMAP (pv_hide.c) */
+	struct keep *keep;         /* pv_keep.c's */
 	bool hidden;               /* guest user mode runs: every supervisor page is PROT_NONE */
 	struct spans shown, hot;   /* hold all supervisor pages that are accessible; those that recent kernel entries used */
 	struct spans apart;        /* runs that are mappings of their own */
@@ -146,6 +148,8 @@ struct shadow {
 enum pv_interface { PV_TRAP, PV_PATCH, PV_PREVIRT, PV_XEN };
 enum isolation { ISO_LIMITS, ISO_UNMAP, ISO_KEYS };
 
+struct walk;
+struct keep;
 struct xen;
 struct space;
 struct patch;
@@ -191,6 +195,12 @@ int pv_shadow_map(struct pv *pv, uint32_t la, gpa_t gpa, unsigned n, unsigned fl
 int pv_shadow_map_file(struct pv *pv, int fd, uint32_t la, gpa_t gpa, unsigned n, unsigned flags);
 void pv_shadow_flush(struct pv *pv, uint32_t la);          /* INVLPG */
 void pv_shadow_flush_all(struct pv *pv, bool keep_global); /* MOV to CR3 */
+/* SP_* for the host mapping of a page that the guest's tables give. */
+unsigned pv_shadow_flags(const struct pv *pv, const struct cpu_state *s, const struct walk *w);
+void pv_keep_region(struct pv *pv, unsigned region, bool keep_global); /* pv_keep.c: drops what the page tables do not give any more */
+void pv_keep_mapped(struct pv *pv, uint32_t page, unsigned n); /* mapped anew: to be looked up at the next flush */
+void pv_keep_forget(struct pv *pv);
+void pv_keep_fini(struct pv *pv);
 void pv_shadow_drop(struct pv *pv, uint32_t page, unsigned n);
 /* n pages, all of them mapped, keep their mappings with these flags. 0 or -errno. */
 int pv_shadow_protect(struct pv *pv, uint32_t page, unsigned n, unsigned flags);

@@ -142,7 +142,7 @@ int pv_patch_map(struct pv *pv, uint32_t la, gpa_t gpa, unsigned n, unsigned fla
 	for (unsigned i = 0, k; i < n && !r; i = k) {
 		unsigned state = mapped_state(p, GPA(gpa.a + ((uint64_t)i << PAGE_SHIFT))), f = flags;
 		for (k = i; k < n && mapped_state(p, GPA(gpa.a + ((uint64_t)k << PAGE_SHIFT))) == state; k++)
-			p->frame_at[(la >> PAGE_SHIFT) + k] = (uint32_t)(gpa.a >> PAGE_SHIFT) + k;
+			;
 		if (state == CODE_SCANNED)
 			f &= ~SP_WRITE;
 		else if (state == CODE_NONE || !(flags & SP_USER))
@@ -158,7 +158,7 @@ int pv_patch_map(struct pv *pv, uint32_t la, gpa_t gpa, unsigned n, unsigned fla
 /* The frame that host mappings have at linear la, or -1 where nothing is mapped. */
 static int64_t mapped_frame(const struct pv *pv, uint32_t la)
 {
-	return pv->shadow.page[la >> PAGE_SHIFT] & SP_MAPPED ? (int64_t)pv->patch->frame_at[la >> PAGE_SHIFT] : -1;
+	return pv->shadow.page[la >> PAGE_SHIFT] & SP_MAPPED ? (int64_t)pv->shadow.frame[la >> PAGE_SHIFT] : -1;
 }
 
 static uint32_t linear_ip(const struct vcpu *v)

@@ -43,7 +43,6 @@ struct patch {
 	uint8_t *copy;           /* our view of them */
 	struct code_page **page; /* by frame; NULL unless CODE_SCANNED */
 	uint8_t *state;          /* enum code_state, by frame */
-	uint32_t *frame_at;      /* the frame last mapped at each page of 4 GiB */
 	uint32_t frames;
 	struct patch_range { uint32_t from, to; } range[PATCH_RANGES]; /* of the image that holds instructions, by virtual address */
 	unsigned ranges;

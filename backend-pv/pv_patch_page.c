@@ -14,7 +14,6 @@
 #include <unistd.h>
 #include "core/walk.h"
 
-#define PAGES (1u << 20)
 #define OFF(la) ((la) & (PAGE_SIZE - 1))
 #define TEXT_WRITES 64u /* writes to bytes that are no code, before the frame is taken for data */
 
@@ -43,8 +42,7 @@ int patch_pages_init(struct patch *p, const struct mem *m)
 		goto fail;
 	p->page = calloc(p->frames, sizeof(*p->page));
 	p->state = calloc(p->frames, 1);
-	p->frame_at = mmap(NULL, PAGES * sizeof(*p->frame_at), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p->page && p->state && p->frame_at != MAP_FAILED)
+	if (p->page && p->state)
 		return 0;
 	errno = ENOMEM;
 fail:
@@ -59,15 +57,12 @@ void patch_pages_fini(struct patch *p, const struct mem *m)
 		free(p->page[f]);
 	free(p->page);
 	free(p->state);
-	if (p->frame_at && p->frame_at != MAP_FAILED)
-		munmap(p->frame_at, PAGES * sizeof(*p->frame_at));
 	if (p->copy && p->copy != MAP_FAILED)
 		munmap(p->copy, m->size);
 	if (p->fd >= 0)
 		close(p->fd);
 	p->page = NULL;
 	p->state = NULL;
-	p->frame_at = NULL;
 	p->copy = NULL;
 	p->fd = -1;
 }
@@ -192,7 +187,7 @@ static void unmap_frame(struct patch *p, uint32_t frame)
 		if (!s->mapped[r])
 			continue;
 		for (uint32_t page = r << SHADOW_REGION_SHIFT; page < (r + 1) << SHADOW_REGION_SHIFT; page++)
-			if ((s->page[page] & SP_MAPPED) && p->frame_at[page] == frame)
+			if ((s->page[page] & SP_MAPPED) && s->frame[page] == frame)
 				pv_shadow_flush(p->pv, page << PAGE_SHIFT);
 	}
 }

@@ -27,6 +27,13 @@ int pv_shadow_init(struct pv *pv)
 	if (p == MAP_FAILED)
 		return -errno;
 	pv->shadow.page = p;
+	p = mmap(NULL, PAGES * sizeof(*pv->shadow.frame), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED) {
+		int r = -errno;
+		pv_shadow_fini(pv);
+		return r;
+	}
+	pv->shadow.frame = p;
 	return 0;
 }
 
@@ -34,7 +41,11 @@ void pv_shadow_fini(struct pv *pv)
 {
 	if (pv->shadow.page)
 		munmap(pv->shadow.page, PAGES);
+	pv_keep_fini(pv);
+	if (pv->shadow.frame)
+		munmap(pv->shadow.frame, PAGES * sizeof(*pv->shadow.frame));
 	pv->shadow.page = NULL;
+	pv->shadow.frame = NULL;
 }
 
 void *pv_shadow_host(const struct pv *pv, uint32_t page)
@@ -99,8 +110,12 @@ int pv_shadow_map_file(struct pv *pv, int fd, uint32_t la, gpa_t gpa, unsigned n
 		return -errno;
 	if (pv->scan)
 		pv_scan_mapped(pv, page, (uint32_t)(gpa.a >> PAGE_SHIFT), n, flags);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		page_note(pv, page + i, flags | SP_MAPPED);
+		if (!pv->space)
+			pv->shadow.frame[page + i] = (uint32_t)(gpa.a >> PAGE_SHIFT) + i;
+	}
+	pv_keep_mapped(pv, page, n);
 	if (pv->space) {
 		for (unsigned i = 0; i < n; i++)
 			pv_space_link(pv, page + i, (uint32_t)(gpa.a >> PAGE_SHIFT) + i);
@@ -153,21 +168,6 @@ void pv_shadow_flush(struct pv *pv, uint32_t la)
 	pv_shadow_drop(pv, page, n);
 }
 
-static void region_flush_local(struct pv *pv, unsigned region)
-{
-	uint32_t page = region << SHADOW_REGION_SHIFT, end = page + REGION_PAGES;
-
-	while (page < end) {
-		uint32_t from = page;
-		while (page < end && (pv->shadow.page[page] & (SP_MAPPED | SP_GLOBAL)) == SP_MAPPED)
-			page_note(pv, page++, 0);
-		if (page > from)
-			range_drop(pv, from, page - from);
-		else
-			page++;
-	}
-}
-
 static void region_unlink(struct pv *pv, unsigned region)
 {
 	for (uint32_t page = region << SHADOW_REGION_SHIFT, end = page + REGION_PAGES; page < end; page++)
@@ -183,7 +183,7 @@ void pv_shadow_flush_all(struct pv *pv, bool keep_global)
 		if (!s->mapped[r])
 			continue;
 		if (keep_global) {
-			region_flush_local(pv, r);
+			pv_keep_region(pv, r, true);
 			continue;
 		}
 		unsigned from = r;
@@ -197,12 +197,13 @@ void pv_shadow_flush_all(struct pv *pv, bool keep_global)
 	}
 	if (!keep_global) {
 		s->total = 0;
+		pv_keep_forget(pv);
 		pv_hide_forget(pv);
 	}
 }
 
 /* Flags for the host mapping of a page that the guest's tables allow for this access. */
-static unsigned fill_flags(const struct pv *pv, const struct cpu_state *s, const struct walk *w)
+unsigned pv_shadow_flags(const struct pv *pv, const struct cpu_state *s, const struct walk *w)
 {
 	bool paging = s->cr0 & CR0_PG;
 	bool writable = w->writable || (!w->user && !(s->cr0 & CR0_WP));
@@ -218,7 +219,7 @@ static unsigned fill_flags(const struct pv *pv, const struct cpu_state *s, const
 /* The same where a page is either writable or executable: for data. */
 static unsigned data_flags(const struct pv *pv, const struct cpu_state *s, const struct walk *w)
 {
-	unsigned f = fill_flags(pv, s, w);
+	unsigned f = pv_shadow_flags(pv, s, w);
 
 	if (pv->scan)
 		f &= pv_scan_writable(pv, (uint32_t)(w->gpa.a >> PAGE_SHIFT)) ? ~SP_EXEC : ~(SP_EXEC | SP_WRITE);
@@ -318,7 +319,7 @@ int pv_shadow_fill(struct pv *pv, uint32_t la, unsigned access)
 	w.gpa.a &= PAGE_MASK;
 	if (!mappable(pv, la, w.gpa, PAGE_SIZE))
 		return FILL_EMULATE;
-	flags = fill_flags(pv, &v->state, &w);
+	flags = pv_shadow_flags(pv, &v->state, &w);
 	if ((access & ACCESS_W) && !(flags & SP_WRITE))
 		return FILL_EMULATE; /* a supervisor write to a read-only user page with CR0.WP clear */
 	if (pv->scan) {
