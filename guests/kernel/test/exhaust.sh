@@ -1,6 +1,6 @@
 #!/bin/bash
 # exhaust.sh RINGLAB SANITIZED ENGINE... - the kernel with all processes, memory and descriptors taken, twice: it must say no, and have every
-# page back at the end. ENGINE is a backend, or one of pv's interfaces as pv-xen.
+# page back at the end; then under random system calls, which it must survive. ENGINE is a backend, or one of pv's interfaces as pv-xen.
 set -u
 ringlab=$1 sanitized=$2 bad=0
 shift 2
@@ -19,6 +19,12 @@ for engine in "$@"; do
 		bad=1
 	else
 		echo "$engine: $(tail -n 1 <<<"$out")"
+	fi
+	out=$(timeout 60 "$ringlab" run "${options[@]}" --mem 32M --append "run=/bin/fuzzcalls,${SEED:-1},20,1000 verbose" kernel </dev/null 2>&1)
+	status=$?
+	if [ $status != 0 ] || ! grep -q '^fuzzcalls: 20 of 20 ' <<<"$out" || ! grep -Eq '^kernel: all [0-9]+ pages are back$' <<<"$out"; then
+		printf '%s, random calls: status %s\n%s\n' "$engine" "$status" "$out"
+		bad=1
 	fi
 done
 exit $bad
