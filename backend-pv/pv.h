@@ -219,6 +219,12 @@ void pv_space_flush(struct pv *pv);                              /* the guest fl
 void pv_space_flush_page(struct pv *pv, uint32_t la);            /* or one page of it */
 int pv_space_sync(struct pv *pv);                                /* before guest code runs on. 0 or -errno */
 void pv_space_mapped(struct pv *pv, uint32_t page);
+/*
+ * The guest is given a page fault; and when it comes back to that instruction, what it has mapped meanwhile is filled at
+ * once, where the retry would fault in the host. 0 or -errno.
+ */
+void pv_refault_note(struct pv *pv, uint32_t la, unsigned access);
+int pv_refault(struct pv *pv);
 void pv_space_note(struct pv *pv); /* the figures, beside the events */
 void xen_audit_running(struct vcpu *v); /* xen_audit.c, in RINGLAB_HOSTILE builds */
 /* The first member of struct space: is there anything for pv_space_sync to do? */

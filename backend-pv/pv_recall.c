@@ -5,6 +5,8 @@
  * fraction. So when pages are dropped because the root has changed, they are noted under the root that they belonged to, as
  * runs; when that root returns, they are filled again from its tables as they are by then. Which of them the guest really uses
  * cannot be seen: every RECALL_TIMES-th time a run is left out, and only a fault brings it back. Called by pv_sync.c.
+ *
+ * Likewise a page fault that the guest was given: when it comes back to the instruction, its page is filled ahead (pv_run.c).
  */
 #include "pv_space.h"
 #include "core/walk.h"
@@ -92,4 +94,31 @@ int pv_recall(struct pv *pv, uint32_t root)
 	s->recalled += fills;
 	pv->shadow.populate = false;
 	return e;
+}
+
+void pv_refault_note(struct pv *pv, uint32_t la, unsigned access)
+{
+	struct space *s = pv->space;
+
+	s->refault.la = la;
+	s->refault.eip = (uint32_t)pv->vm->vcpu.state.rip;
+	s->refault.access = access;
+	s->refault.armed = true;
+}
+
+int pv_refault(struct pv *pv)
+{
+	const struct cpu_state *st = &pv->vm->vcpu.state;
+	struct space *s = pv->space;
+	int r;
+
+	if (!s->refault.armed || (uint32_t)st->rip != s->refault.eip || (CPL(st) == 3) != !!(s->refault.access & ACCESS_USER))
+		return 0;
+	s->refault.armed = false;
+	/* Regions that have changed first: a fill takes their new L2 entry for what the rest of the region was mapped under. */
+	if ((s->recheck || s->all) && (r = pv_space_sync(pv)))
+		return r;
+	s->refaults++;
+	r = pv_shadow_fill(pv, s->refault.la, s->refault.access);
+	return r < 0 ? r : 0;
 }

@@ -187,6 +187,11 @@ static int entry_prepare(struct vcpu *v)
 
 	c->user = CPL(&v->state) == 3;
 	c->pkru = c->user ? pv->pkru_user : pv->pkru_kernel;
+	if (pv->space) {
+		int r = pv_refault(pv);
+		if (r)
+			return r;
+	}
 	if (pv->scan)
 		pv_scan_sync(pv);
 	if (pv->cpuid_faulting && c->cpuid_native) {

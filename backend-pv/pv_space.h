@@ -45,6 +45,8 @@ struct space {
 	struct recall recall[RECALL_ROOTS], *leaving;
 	unsigned recall_next;
 	uint64_t recalled;           /* mappings made ahead */
+	struct { uint32_t la, eip; unsigned access; bool armed; } refault; /* the last page fault that the guest was given */
+	uint64_t refaults;           /* of those, filled as the guest came back */
 	uint64_t cycles, switches;   /* in pv_space_sync; of them with another root */
 	uint64_t syncs, kept, dropped, protected; /* pages */
 };

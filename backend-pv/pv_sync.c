@@ -271,6 +271,7 @@ void pv_space_note(struct pv *pv)
 	stat_note(st, "space.pages-narrowed", s->protected);
 	stat_note(st, "space.pages-dropped", s->dropped);
 	stat_note(st, "space.mapped-ahead", s->recalled);
+	stat_note(st, "space.filled-on-return", s->refaults);
 }
 
 /* pv_shadow.c has mapped a page: the region's L2 entry is noted with it. */

@@ -241,6 +241,8 @@ static enum step on_page_fault(struct vcpu *v, struct exit *e)
 		code |= (user ? PFEC_U : 0) | (la >= XEN_M2P ? c->err & PFEC_P : 0); /* the hypervisor's area: what we mapped there */
 	info_of(v)->arch.cr2 = la;
 	v->state.cr2 = la;
+	if (la < XEN_M2P)
+		pv_refault_note(pv, la, (c->err & PFEC_W ? ACCESS_W : 0) | (c->err & PFEC_I ? ACCESS_X : 0) | (user ? ACCESS_USER : 0));
 	return xen_bounce(v, e, VEC_PF, true, code);
 }
 
