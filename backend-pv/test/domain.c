@@ -20,6 +20,11 @@ struct domain *domain_new(const char *image, uint64_t mem)
 
 struct domain *domain_new_with(const struct load_request *req, uint64_t mem, struct disk *disk)
 {
+	return domain_new_shared(req, mem, disk, NULL);
+}
+
+struct domain *domain_new_shared(const struct load_request *req, uint64_t mem, struct disk *disk, const char *shmem)
+{
 	struct domain *d = calloc(1, sizeof(*d));
 	struct vcpu *v = &d->vm.vcpu;
 	int r;
@@ -40,6 +45,8 @@ struct domain *domain_new_with(const struct load_request *req, uint64_t mem, str
 	d->cpu->st = &v->state;
 	interp_init(&v->interp, MECH_TRAP);
 	r = mem_init(&d->vm.mem, mem);
+	assert(!r);
+	r = shmem ? mem_share(&d->vm.mem, shmem) : 0;
 	assert(!r);
 	r = clock_init(&d->vm.clock);
 	assert(!r);

@@ -12,4 +12,6 @@ struct domain {
 struct domain *domain_new(const char *image, uint64_t mem);
 /* The same with a module or a command line, and a disk; the disk stays the caller's. */
 struct domain *domain_new_with(const struct load_request *req, uint64_t mem, struct disk *disk);
+/* And with memory that the host shares with it (run --shmem). */
+struct domain *domain_new_shared(const struct load_request *req, uint64_t mem, struct disk *disk, const char *shmem);
 void domain_free(struct domain *d);

@@ -139,6 +139,31 @@ Test(domain, foreign_frames_and_reserved_bits_are_refused)
 	cr_expect(audit());
 }
 
+/* run --shmem: the domain may map those frames, and write them; they are never page tables, and what lies around them is nobody's. */
+Test(domain, shared_memory_may_be_mapped_and_no_more)
+{
+	const uint64_t first = MEM_SHARED_BASE >> PAGE_SHIFT, pages = 16;
+	struct load_request req = { .path = IMAGE, .xen_ok = true };
+	uint64_t slot;
+
+	domain_free(d);
+	d = domain_new_shared(&req, MEM, NULL, "64K");
+	v = &d->vm.vcpu;
+	x = d->pv.xen;
+	slot = ((uint64_t)table_mfn(2) << PAGE_SHIFT) + 8;
+	cr_expect_eq(update(slot, first << PAGE_SHIFT | P | RW), 0, "a frame of shared memory");
+	cr_expect_eq(update(slot + 8, (first + pages - 1) << PAGE_SHIFT | P), 0, "the last one, to read");
+	cr_expect_eq(update(slot + 16, (first + pages) << PAGE_SHIFT | P), -XEN_EINVAL, "the one behind it");
+	cr_expect_eq(update(slot + 16, (first - 1) << PAGE_SHIFT | P), -XEN_EINVAL, "the one before it");
+	cr_expect_eq(update(slot + 16, (uint64_t)(MEM >> PAGE_SHIFT) << PAGE_SHIFT | P), -XEN_EINVAL, "the one behind RAM");
+	cr_expect_eq(mmuext(0 /* PIN_L1 */, (uint32_t)first), -XEN_EINVAL, "as a page table");
+	cr_expect_eq(update(first << PAGE_SHIFT, 0), -XEN_EINVAL, "an entry in it");
+	cr_expect(audit());
+	cr_expect_eq(update(slot, 0), 0);
+	cr_expect_eq(mmuext(0, (uint32_t)first), -XEN_EINVAL, "nor when it is not mapped");
+	cr_expect(audit());
+}
+
 /* Two counts: a mapping that is only read holds the frame, and lets its type change. */
 Test(domain, a_read_only_mapping_is_a_reference)
 {
