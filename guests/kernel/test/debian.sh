@@ -8,7 +8,7 @@ ringlab=$1 guests=$2 work=$3/debian
 here=$(cd "$(dirname "$0")" && pwd)
 linux=${RINGLAB_LINUX:-${XDG_CACHE_HOME:-$HOME/.cache}/ringlab/linux}
 
-skip() { echo "skipped: $*"; exit 77; }
+skip() { echo "SKIPPED $*"; exit 77; }
 [ "${4:-0}" = 0 ] || [ -n "${RINGLAB_LINUX_ALL:-}" ] || skip "Linux boots too slowly in this preset; RINGLAB_LINUX_ALL=1 runs it all the same"
 [ -r "$linux/vmlinuz-686-pae" ] && [ -r "$linux/initrd" ] || skip "Debian's kernels are not here: run scripts/linux-guest"
 command -v cpio >/dev/null || skip "cpio is not installed (Debian: cpio)"

@@ -6,8 +6,8 @@ set -u
 source=$1 build=$2 out=$3/nested
 here=$(cd "$(dirname "$0")" && pwd)
 
-command -v bochs >/dev/null || { echo "skipped: bochs is not installed (scripts/compare names the packages)"; exit 77; }
-[ "${4:-0}" = 0 ] || { echo "skipped: only the release build is taken into the nested machine"; exit 77; }
+command -v bochs >/dev/null || { echo "SKIPPED bochs is not installed (scripts/compare names the packages)"; exit 77; }
+[ "${4:-0}" = 0 ] || { echo "SKIPPED only the release build is taken into the nested machine"; exit 77; }
 rm -rf "$out"
 "$source/scripts/nested-vtx" --build "$build" --out "$out" --timeout 150 --wall 840 kernel:stress kernel:run=/bin/sh,/etc/session </dev/null
 
