@@ -5,7 +5,7 @@
  * and others, USENIX Security 2019) a page is scanned when it is first executed, and from then on it is executable or
  * writable, never both, through whatever address: the frame is what counts. Writing to it takes its executable mappings
  * away, and they come back through another scan. An opcode that crosses into the neighbouring page counts too. In
- * a page that is refused guest code runs one instruction at a time (pv_step.c).
+ * a page that is refused guest code runs one instruction at a time (pv_step.c), and so it does while it writes to its own page.
  * Called by pv_shadow.c for every mapping. Read next: pv_step.c, pv_gate.S.
  */
 #include "pv_scan.h"

@@ -299,6 +299,16 @@ static int fill_code(struct pv *pv, uint32_t la, const struct walk *w, unsigned 
 	return pv_shadow_map(pv, la, w->gpa, 1, flags & ~SP_WRITE);
 }
 
+/* The instruction that runs writes to the frame that it lies in: both at once, for that instruction, which pv_step.c looks at. */
+static bool writes_itself(struct pv *pv, const struct walk *w, uint32_t page)
+{
+	struct cpu_state *s = &pv->vm->vcpu.state;
+	struct walk x;
+
+	return (uint32_t)(s->seg[S_CS].base + s->rip) >> PAGE_SHIFT == page &&
+		!walk_page(s, &pv->vm->mem, GVA((uint32_t)(s->seg[S_CS].base + s->rip)), ACCESS_X, true, &x) && (x.gpa.a & PAGE_MASK) == w->gpa.a;
+}
+
 static int fill_used(struct pv *pv, uint32_t page, unsigned flags)
 {
 	return flags & SP_USER ? FILL_OK : pv_hide_touch(pv, page);
@@ -327,6 +337,10 @@ int pv_shadow_fill(struct pv *pv, uint32_t la, unsigned access)
 			return fill_code(pv, la, &w, flags);
 		if (access & ACCESS_W)
 			pv_scan_write(pv, (uint32_t)(w.gpa.a >> PAGE_SHIFT));
+		if ((access & ACCESS_W) && (flags & SP_EXEC) && !near_landing(pv, (uint64_t)la + pv->shift, 1) && writes_itself(pv, &w, page)) {
+			pv->scan->step = page + 1;
+			return pv_shadow_map(pv, la, w.gpa, 1, flags);
+		}
 		flags = data_flags(pv, &v->state, &w);
 	}
 	if (pv->shadow.page[page] == (flags | SP_MAPPED | SP_HIDDEN))
