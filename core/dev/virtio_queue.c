@@ -115,7 +115,8 @@ bool virtq_take(struct virtio *d, struct virtq *q)
 	c->out_len = c->in_len = 0;
 	do {
 		if (at >= q->size || c->n == q->size) {
-			virtio_broken(d, at >= q->size ? "descriptor %u of %u" : "a chain without end, from descriptor %u of %u", at >= q->size ? at : c->head, q->size);
+			virtio_broken(d, at >= q->size ? "descriptor %u of %u" : "a chain without end, from descriptor %u of %u",
+				at >= q->size ? at : c->head, q->size);
 			return false;
 		}
 		memcpy(&x, ram(d, q->desc + 16u * at, sizeof(x)), sizeof(x));

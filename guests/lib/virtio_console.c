@@ -29,7 +29,8 @@ bool vcon_open(bool modern)
 {
 	struct vcon *c = &vcon;
 
-	if (virtio_open(&c->dev, PCI_CONSOLE, modern, 1ull << VIRTIO_EVENT_IDX) || virtio_queue(&c->dev, &c->q[RECEIVE], RECEIVE, &c->memory[RECEIVE]) ||
+	if (virtio_open(&c->dev, PCI_CONSOLE, modern, 1ull << VIRTIO_EVENT_IDX) ||
+	    virtio_queue(&c->dev, &c->q[RECEIVE], RECEIVE, &c->memory[RECEIVE]) ||
 	    virtio_queue(&c->dev, &c->q[SEND], SEND, &c->memory[SEND]))
 		return false;
 	virtio_ready(&c->dev);

@@ -27,9 +27,10 @@ want=$(adler "$work/image")
 judge() {
 	local sums
 	sums=$(sed -n 's/^DISK [a-z-]* sectors=[0-9]* sum=\([0-9a-f]*\).*$/\1/p' <<<"$3" | sort -u | tr '\n' ' ')
-	grep -q "^OK disks=$2" <<<"$3" && [ "$sums" = "$want " ] && ! grep -q FAIL <<<"$3" ||
+	if ! grep -q "^OK disks=$2" <<<"$3" || [ "$sums" != "$want " ] || grep -q FAIL <<<"$3"; then
 		fail "$1: wanted $2 disks of checksum $want, got $sums
 $3"
+	fi
 }
 
 # The last pages of the disk were written by each way in turn: the last one's pattern is there, and the rest is as it was.
