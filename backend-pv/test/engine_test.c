@@ -191,3 +191,19 @@ Test(pv, the_archive_holds_no_translator)
 		"backend-pv refers to an encoder or a code cache:\n%s", out);
 	cr_assert_eq(run(out, sizeof(out), "nm %s | grep -q pv_signal_entry%s", PV_ARCHIVE, ""), 0, "nm shows nothing at all");
 }
+
+/* docs/isolation.md: through the host's selectors user mode reaches the kernel under `limits`, and not under `unmap`. */
+Test(pv, limits_is_defeated_and_unmap_is_not, .timeout = 60)
+{
+	static const char *const interfaces[] = { "trap", "xen" };
+	char out[16384];
+
+	if (!available())
+		return;
+	for (int i = 0; i < 2; i++) {
+		cr_expect_eq(run(out, sizeof(out), RUN, interfaces[i], "--user-isolation limits hostile/user-reaches-kernel"), 1, "%s", out);
+		cr_expect_not_null(strstr(out, "user mode wrote kernel memory"), "%s", out);
+		cr_expect_eq(run(out, sizeof(out), RUN, interfaces[i], "--user-isolation unmap hostile/user-reaches-kernel"), 220, "%s", out);
+		cr_expect_null(strstr(out, "succeeded"), "%s", out);
+	}
+}
