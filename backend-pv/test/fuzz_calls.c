@@ -28,6 +28,9 @@ const struct fuzz_call fuzz_calls[] = {
 	{ 13, 4, 0, "pn", "" },                         /* multicall: filled by hand */
 	{ 14, 12, 0, "vehn", "" },                      /* update_va_mapping */
 	{ 15, 1, 0, "wn", "" },                         /* set_timer_op */
+	{ 16, 2, 14, "p", "codo" },                     /* event_channel_op_compat */
+	{ 19, 1, 30, "p", "cnn" },                      /* physdev_op_compat */
+	{ 25, 1, 4, "cw", "" },                         /* set_segment_base */
 	{ 17, 1, 12, "cp", "nw" },                      /* xen_version */
 	{ 18, 1, 3, "cnp", "w" },                       /* console_io */
 	{ 20, 6, 14, "cpn", "ggdwvf" },                 /* grant_table_op */
