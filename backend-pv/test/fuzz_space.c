@@ -48,8 +48,8 @@ static bool write_table(struct fuzz *f, uint32_t mfn, unsigned level)
 	const uint64_t *first = table(f, f->root), *kernel = table(f, entry_mfn(first[3]));
 	uint64_t *t = table(f, mfn);
 
-	if (f->x->frame[mfn].uses && f->x->frame[mfn].type > FT_WRITABLE)
-		return false;
+	if (entry_mfn(first[3]) >= f->x->frames || (f->x->frame[mfn].uses && f->x->frame[mfn].type > FT_WRITABLE))
+		return false; /* the first L3 may have become data, and hold anything */
 	memset(t, 0, PAGE_SIZE);
 	switch (level) {
 	case 1:
