@@ -45,6 +45,7 @@ const struct fuzz_call fuzz_calls[] = {
 	{ 32, 6, 14, "cp", "odo" },                     /* event_channel_op */
 	{ 33, 1, 30, "cp", "nn" },                      /* physdev_op */
 	{ 36, 1, 0, "p", "w" },                         /* domctl */
+	{ 48, 1, 4, "cp", "w" },                        /* arch_0 */
 };
 const unsigned fuzz_calls_n = ARRAY_LEN(fuzz_calls);
 

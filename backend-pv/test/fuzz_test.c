@@ -163,7 +163,7 @@ Test(fuzz, hypercalls_keep_every_invariant, .timeout = 3600)
 	fprintf(stderr, "%u steps in %u domains\n", steps, rounds);
 }
 
-/* Every hypercall has a row: one that is new must be fuzzed too. */
+/* Every hypercall that does something has a row: one that is new must be fuzzed too. */
 Test(fuzz, every_hypercall_has_a_row)
 {
 	for (uint32_t nr = 0; nr < XEN_MAX_CALL; nr++) {
@@ -171,7 +171,7 @@ Test(fuzz, every_hypercall_has_a_row)
 		bool found = false;
 		for (unsigned i = 0; i < fuzz_calls_n; i++)
 			found |= fuzz_calls[i].nr == nr;
-		cr_expect(!c || found, "hypercall %u (%s) has no row in fuzz_calls.c", nr, c ? c->name : "");
+		cr_expect(!c || !c->fn || found, "hypercall %u (%s) has no row in fuzz_calls.c", nr, c ? c->name : "");
 	}
 }
 
