@@ -10,7 +10,7 @@
  * pv_signal.c knows the labels: a kick that lands between the test of `attention` and the instruction that enters the
  * guest is undone by going back to before the test.
  */
-#include "pv_offsets.h"
+#include "pv_asm.h"
 	.text
 	.globl pv_text_begin, pv_text_end, pv_enter, pv_enter_crit, pv_enter_end
 	.globl pv_unwind, pv_resumed, pv_hc_slow, pv_hc_kick, pv_signal_entry, pv_hc_begin, pv_hc_check, pv_hc_end
@@ -150,36 +150,7 @@ pv_resumed:
  */
 pv_hc_begin:
 	mov	%r13d, C_SITE(%r15)
-	mov	C_ST(%r15), %r14
-	mov	%esp, 32(%r14)
-	mov	C_HOST_RSP(%r15), %rsp
-	pushfq
-	cld
-	mov	%eax, 0(%r14)
-	mov	%ecx, 8(%r14)
-	mov	%edx, 16(%r14)
-	mov	%ebx, 24(%r14)
-	mov	%ebp, 40(%r14)
-	mov	%esi, 48(%r14)
-	mov	%edi, 56(%r14)
-	rdfsbase %rax
-	mov	%rax, C_GUEST_FS(%r15)
-	mov	C_HOST_FS(%r15), %rax
-	wrfsbase %rax
-	movl	$0, C_IN_GUEST(%r15)
-	mov	%ss, %eax
-	mov	%ax, C_FAR_SS(%r15)
-	pop	%rax
-	mov	%rax, C_RAW_FLAGS(%r15)
-	test	$0x44100, %eax /* AC, NT, TF */
-	jz	1f
-	pushq	$2
-	popfq
-1:	mov	%r15, %rdi
-	call	pv_hypercall_fast
-	mov	%eax, C_EXIT(%r15)
-	test	%eax, %eax
-	jnz	pv_hc_slow
+	HC_TAKE	%eax, %ecx, %edx
 pv_hc_check:
 	mov	C_ATT(%r15), %rax
 	cmpb	$0, (%rax)

@@ -10,7 +10,7 @@
  * The gate's data lie one page after it for the guest's rights (read-only, the guest's key) and two after it for the
  * VMM's. Signal handlers need no WRPKRU: the host starts them with the VMM's rights. Read first: pv_entry.S.
  */
-#include "pv_offsets.h"
+#include "pv_asm.h"
 	.section .rodata.pv_gate, "a", @progbits
 	.globl pv_gate_begin, pv_gate_exit, pv_gate_fast, pv_gate_resume, pv_gate_end
 	.p2align 6
@@ -94,14 +94,7 @@ pv_keys_crit:
 	mov	C_ATT(%r15), %rax
 	cmpb	$0, (%rax)
 	jne	keys_abort
-	mov	C_GATE(%r15), %r13
-	mov	C_ST(%r15), %r14
-	mov	0(%r14), %eax
-	mov	%rax, G_RAX(%r13)
-	mov	8(%r14), %eax
-	mov	%rax, G_RAX+8(%r13)
-	mov	16(%r14), %eax
-	mov	%rax, G_RAX+16(%r13)
+	GATE_TAKE
 	mov	C_IRET(%r15), %rax
 	mov	%rax, G_IRET(%r13)
 	mov	C_IRET+8(%r15), %rax
@@ -150,48 +143,12 @@ pv_keys_hc:
 	mov	%r13d, C_SITE(%r15)
 	mov	C_GATE(%r15), %r13
 	movl	$0, G_GUEST(%r13)
-	mov	C_ST(%r15), %r14
-	mov	%esp, 32(%r14)
-	mov	C_HOST_RSP(%r15), %rsp
-	pushfq
-	cld
-	mov	%r8d, 0(%r14)
-	mov	%r9d, 8(%r14)
-	mov	%r10d, 16(%r14)
-	mov	%ebx, 24(%r14)
-	mov	%ebp, 40(%r14)
-	mov	%esi, 48(%r14)
-	mov	%edi, 56(%r14)
-	rdfsbase %rax
-	mov	%rax, C_GUEST_FS(%r15)
-	mov	C_HOST_FS(%r15), %rax
-	wrfsbase %rax
-	movl	$0, C_IN_GUEST(%r15)
-	mov	%ss, %eax
-	mov	%ax, C_FAR_SS(%r15)
-	pop	%rax
-	mov	%rax, C_RAW_FLAGS(%r15)
-	test	$0x44100, %eax /* AC, NT, TF */
-	jz	1f
-	pushq	$2
-	popfq
-1:	mov	%r15, %rdi
-	call	pv_hypercall_fast
-	mov	%eax, C_EXIT(%r15)
-	test	%eax, %eax
-	jnz	pv_hc_slow
+	HC_TAKE	%r8d, %r9d, %r10d
 pv_keys_check:
 	mov	C_ATT(%r15), %rax
 	cmpb	$0, (%rax)
 	jne	keys_kick
-	mov	C_GATE(%r15), %r13
-	mov	C_ST(%r15), %r14
-	mov	0(%r14), %eax
-	mov	%rax, G_RAX(%r13)
-	mov	8(%r14), %eax
-	mov	%rax, G_RAX+8(%r13)
-	mov	16(%r14), %eax
-	mov	%rax, G_RAX+16(%r13)
+	GATE_TAKE
 	mov	32(%r14), %eax
 	mov	%rax, G_ESP(%r13)
 	mov	C_FAR(%r15), %rax
