@@ -11,38 +11,15 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static bool available(void)
-{
-	char line[512] = "";
-	bool yes = false;
-	FILE *p = popen(RINGLAB_BINARY " doctor", "r");
-
-	cr_assert_not_null(p);
-	while (fgets(line, sizeof(line), p))
-		if (!strncmp(line, "pv ", 3)) {
-			yes = strstr(line, ": available");
-			if (!yes)
-				fprintf(stderr, "skipped: %s", line);
-		}
-	pclose(p);
-	return yes;
-}
+#include "command.h"
 
 /* Runs a shell command; its exit status, output of both streams in out. */
 static int run(char *out, size_t n, const char *fmt, const char *a, const char *b)
 {
 	char command[1024];
-	size_t got = 0, r;
 
 	snprintf(command, sizeof(command), fmt, a, b);
-	FILE *p = popen(command, "r");
-	cr_assert_not_null(p);
-	while (got < n - 1 && (r = fread(out + got, 1, n - 1 - got, p)) > 0)
-		got += r;
-	out[got] = 0;
-	int status = pclose(p);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return command_run(out, n, command);
 }
 
 #define RUN RINGLAB_BINARY " run --backend pv --timeout 60 --interface %s %s 2>&1 </dev/null"
@@ -54,7 +31,7 @@ Test(pv, the_xen_abi_as_its_guests_see_it, .timeout = 120)
 		"xen/selectors" };
 	char out[16384];
 
-	if (!available())
+	if (!pv_available())
 		return;
 	for (unsigned i = 0; i < sizeof(guests) / sizeof(guests[0]); i++) {
 		cr_expect_eq(run(out, sizeof(out), RUN, "xen", guests[i]), 0, "%s:\n%s", guests[i], out);
@@ -70,7 +47,7 @@ Test(pv, hello_and_nano_on_both_interfaces, .timeout = 120)
 		"--user-isolation limits --append n=50 nano" };
 	char out[16384];
 
-	if (!available())
+	if (!pv_available())
 		return;
 	for (unsigned i = 0; i < 4; i++) {
 		cr_expect_eq(run(out, sizeof(out), RUN, "xen", guests[i]), 0, "xen, %s:\n%s", guests[i], out);
@@ -136,7 +113,7 @@ Test(pv, trap_goes_wrong_where_the_literature_says, .timeout = 120)
 {
 	char out[16384], name[64];
 
-	if (!available())
+	if (!pv_available())
 		return;
 	for (unsigned i = 0; i < sizeof(holes) / sizeof(holes[0]); i++) {
 		snprintf(name, sizeof(name), "insn/%s", holes[i].guest);
@@ -172,7 +149,7 @@ Test(pv, an_image_below_mmap_min_addr_is_shifted, .timeout = 60)
 {
 	char path[] = "/tmp/ringlab-low-XXXXXX", out[4096];
 
-	if (!available())
+	if (!pv_available())
 		return;
 	int fd = mkstemp(path);
 	cr_assert_geq(fd, 0);
@@ -198,7 +175,7 @@ Test(pv, limits_is_defeated_and_unmap_is_not, .timeout = 60)
 	static const char *const interfaces[] = { "trap", "xen" };
 	char out[16384];
 
-	if (!available())
+	if (!pv_available())
 		return;
 	for (int i = 0; i < 2; i++) {
 		cr_expect_eq(run(out, sizeof(out), RUN, interfaces[i], "--user-isolation limits hostile/user-reaches-kernel"), 1, "%s", out);

@@ -6,39 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include "command.h"
 
 #define RUN RINGLAB_BINARY " run --backend pv --timeout 60 "
-
-static bool available(void)
-{
-	char line[512] = "";
-	bool yes = false;
-	FILE *p = popen(RINGLAB_BINARY " doctor", "r");
-
-	cr_assert_not_null(p);
-	while (fgets(line, sizeof(line), p))
-		if (!strncmp(line, "pv ", 3)) {
-			yes = strstr(line, ": available");
-			if (!yes)
-				fprintf(stderr, "skipped: %s", line);
-		}
-	pclose(p);
-	return yes;
-}
-
-/* Runs a command; its exit status, standard output (and error, where redirected) in out. */
-static int run(char *out, size_t n, const char *command)
-{
-	size_t got = 0, r;
-	FILE *p = popen(command, "r");
-
-	cr_assert_not_null(p);
-	while (got < n - 1 && (r = fread(out + got, 1, n - 1 - got, p)) > 0)
-		got += r;
-	out[got] = 0;
-	int status = pclose(p);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 /* Robin and Irvine's seventeen, by the guest that tests each; all must be right under `patch`. */
 static const char *const seventeen[] = { "sgdt", "sidt", "sldt", "smsw", "pushf", "popf", "lar", "lsl", "verr", "verw", "pop-ss", "push-cs",
@@ -52,13 +22,13 @@ static void expect_right(const char *name)
 	char command[256], out[8192];
 
 	snprintf(command, sizeof(command), RUN "--interface patch insn/%s 2>&1 </dev/null", name);
-	int status = run(out, sizeof(out), command);
+	int status = command_run(out, sizeof(out), command);
 	cr_expect(!status && !strstr(out, "WRONG"), "insn/%s under patch: status %d\n%s", name, status, out);
 }
 
 Test(patch, none_of_the_seventeen_goes_wrong, .timeout = 120)
 {
-	if (!available())
+	if (!pv_available())
 		return;
 	for (unsigned i = 0; i < sizeof(seventeen) / sizeof(seventeen[0]); i++)
 		expect_right(seventeen[i]);
@@ -72,11 +42,11 @@ Test(patch, ts_tsd_and_breakpoints_stay_wrong, .timeout = 60)
 	static const char *const wrong[] = { "clts", "rdtsc", "debug-registers" };
 	char command[256], out[8192];
 
-	if (!available())
+	if (!pv_available())
 		return;
 	for (unsigned i = 0; i < 3; i++) {
 		snprintf(command, sizeof(command), RUN "--interface patch insn/%s 2>&1 </dev/null", wrong[i]);
-		cr_expect(run(out, sizeof(out), command) && strstr(out, "WRONG"), "insn/%s is right under patch: change rules.c", wrong[i]);
+		cr_expect(command_run(out, sizeof(out), command) && strstr(out, "WRONG"), "insn/%s is right under patch: change rules.c", wrong[i]);
 	}
 }
 
@@ -84,9 +54,9 @@ Test(patch, nano_runs_and_its_coverage_is_told, .timeout = 90)
 {
 	char out[32768];
 
-	if (!available())
+	if (!pv_available())
 		return;
-	cr_assert_eq(run(out, sizeof(out), RUN "--interface patch --coverage --append n=20 nano 2>&1 </dev/null"), 0, "%s", out);
+	cr_assert_eq(command_run(out, sizeof(out), RUN "--interface patch --coverage --append n=20 nano 2>&1 </dev/null"), 0, "%s", out);
 	cr_expect(strstr(out, "sensitive and replaced"), "%s", out);
 	cr_expect_null(strstr(out, "HOLE"), "%s", out);
 }
@@ -101,16 +71,16 @@ Test(holes, are_listed_and_the_audit_changes_nothing, .timeout = 120)
 	static char with[65536], without[65536], table[65536];
 	char command[300];
 
-	if (!available())
+	if (!pv_available())
 		return;
 	for (unsigned i = 0; i < sizeof(audited) / sizeof(audited[0]); i++) {
 		snprintf(command, sizeof(command), RUN "--mem 2M --interface trap insn/%s 2>/dev/null </dev/null", audited[i].guest);
-		int status = run(without, sizeof(without), command);
+		int status = command_run(without, sizeof(without), command);
 		snprintf(command, sizeof(command), RUN "--mem 2M --interface trap --holes insn/%s 2>/dev/null </dev/null", audited[i].guest);
-		cr_expect_eq(run(with, sizeof(with), command), status, "insn/%s ends otherwise under the audit", audited[i].guest);
+		cr_expect_eq(command_run(with, sizeof(with), command), status, "insn/%s ends otherwise under the audit", audited[i].guest);
 		cr_expect_str_eq(with, without, "insn/%s", audited[i].guest);
 		snprintf(command, sizeof(command), RUN "--mem 2M --interface trap --holes insn/%s 2>&1 >/dev/null </dev/null", audited[i].guest);
-		run(table, sizeof(table), command);
+		command_run(table, sizeof(table), command);
 		cr_expect(strstr(table, "watched"), "%s", table);
 		if (audited[i].row)
 			cr_expect(strstr(table, audited[i].row) && strstr(table, audited[i].wrong), "insn/%s: %s", audited[i].guest, table);
@@ -123,10 +93,10 @@ Test(holes, a_limit_ends_the_stepping_and_not_the_guest, .timeout = 60)
 {
 	char out[16384];
 
-	if (!available())
+	if (!pv_available())
 		return;
-	cr_assert_eq(run(out, sizeof(out), RUN "--interface trap --holes=1000 hello 2>&1 </dev/null"), 0, "%s", out);
+	cr_assert_eq(command_run(out, sizeof(out), RUN "--interface trap --holes=1000 hello 2>&1 </dev/null"), 0, "%s", out);
 	cr_expect(strstr(out, "(1000 instructions watched, then the limit was reached)"), "%s", out);
-	cr_assert_neq(run(out, sizeof(out), RUN "--interface patch --holes hello 2>&1 </dev/null"), 0);
+	cr_assert_neq(command_run(out, sizeof(out), RUN "--interface patch --holes hello 2>&1 </dev/null"), 0);
 	cr_expect(strstr(out, "--holes is for --interface trap"), "%s", out);
 }

@@ -8,38 +8,15 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static bool available(void)
-{
-	char line[512] = "";
-	bool yes = false;
-	FILE *p = popen(RINGLAB_BINARY " doctor", "r");
-
-	cr_assert_not_null(p);
-	while (fgets(line, sizeof(line), p))
-		if (!strncmp(line, "pv ", 3)) {
-			yes = strstr(line, ": available");
-			if (!yes)
-				fprintf(stderr, "skipped: %s", line);
-		}
-	pclose(p);
-	return yes;
-}
+#include "command.h"
 
 /* Its exit status, output of both streams in out. */
 static int run(char *out, size_t n, const char *backend, const char *guest, const char *options)
 {
 	char command[1024];
-	size_t got = 0, r;
 
 	snprintf(command, sizeof(command), RINGLAB_BINARY " run --backend %s --timeout 60 %s %s 2>&1 </dev/null", backend, options, guest);
-	FILE *p = popen(command, "r");
-	cr_assert_not_null(p);
-	while (got < n - 1 && (r = fread(out + got, 1, n - 1 - got, p)) > 0)
-		got += r;
-	out[got] = 0;
-	int status = pclose(p);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return command_run(out, n, command);
 }
 
 #define G RINGLAB_GUESTS "/"
@@ -51,7 +28,7 @@ Test(previrt_run, one_file_on_every_engine, .timeout = 120)
 		{ G "insn/page-fault-previrt.elf", "" }, { G "insn/trap-flag-previrt.elf", "" }, { G "previrt/flags-previrt.elf", "--append 'n=60000 timer'" } };
 	static char interp[32768], other[32768];
 
-	if (!available())
+	if (!pv_available())
 		return;
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		cr_expect_eq(run(interp, sizeof(interp), "interp", cases[i].guest, cases[i].options), 0, "%s:\n%s", cases[i].guest, interp);
@@ -69,7 +46,7 @@ Test(previrt_run, none_of_the_sensitive_unprivileged_instructions_goes_wrong, .t
 		"pop-ss", "mov-to-ss", "far-call", "far-jmp", "far-ret", "int", "iret", "cli", "sti", "hlt" };
 	char path[256], out[16384];
 
-	if (!available())
+	if (!pv_available())
 		return;
 	for (unsigned i = 0; i < sizeof(guests) / sizeof(guests[0]); i++) {
 		snprintf(path, sizeof(path), G "insn/%s-previrt.elf", guests[i]);
@@ -84,7 +61,7 @@ Test(previrt_run, nano_has_no_hole_with_and_without_counting, .timeout = 60)
 {
 	char out[16384];
 
-	if (!available())
+	if (!pv_available())
 		return;
 	cr_expect_eq(run(out, sizeof(out), "pv", "nano", "--interface previrt --append n=100"), 0, "%s", out);
 	cr_expect(strstr(out, "NANO cli-sti") && !strstr(out, "HOLE"), "%s", out);
@@ -113,7 +90,7 @@ Test(previrt_run, a_damaged_file_ends_with_a_sentence, .timeout = 60)
 {
 	char out[4096];
 
-	if (!available())
+	if (!pv_available())
 		return;
 	damaged(POKE(0, "\\377\\377\\377\\377"), "outside the code");
 	damaged(POKE(7, "\\310"), "of no known kind");
