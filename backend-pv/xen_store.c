@@ -1,76 +1,21 @@
 /*
- * xen_store.c - the xenstore's protocol: requests and replies through one ring page, watches, transactions.
+ * xen_store.c - the xenstore's protocol: requests and replies through one ring page.
  *
  * A guest's driver writes a request (xen/io/xs_wire.h) into the ring and notifies port 1; it is answered within that
  * hypercall. What does not fit into the reply ring waits here, and no further request is read meanwhile: a guest that does
  * not read its replies stops itself. A transaction works on a copy of the tree and is refused at its end (EAGAIN) when the tree
  * changed meanwhile. Indices and lengths that make no sense end the conversation for good. Who we are: domain 0's store,
- * with one guest, domain 1. Read next: xen_store_tree.c, xen_block.c.
+ * with one guest, domain 1. Read next: xen_store_watch.c, xen_store_tree.c, xen_block.c.
  */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "xen_back.h"
-#include "xen_store_tree.h"
-
-enum { XS_CONTROL, XS_DIRECTORY, XS_READ, XS_GET_PERMS, XS_WATCH, XS_UNWATCH, XS_TRANSACTION_START, XS_TRANSACTION_END, XS_INTRODUCE,
-	XS_RELEASE, XS_GET_DOMAIN_PATH, XS_WRITE, XS_MKDIR, XS_RM, XS_SET_PERMS, XS_WATCH_EVENT, XS_ERROR, XS_IS_DOMAIN_INTRODUCED,
-	XS_RESUME, XS_SET_TARGET, XS_RESET_WATCHES = 21 };
-
-#define RING 1024u
-#define PAYLOAD 4096u
-#define HOME "/local/domain/1"
-#define WATCHES 128u
-#define TRANSACTIONS 10u
-#define CHANGES 1024u           /* of one transaction */
-#define OUT_MAX (256u << 10)    /* replies and events that wait for room in the ring */
-
-enum { ERROR_RINGIDX = 2, ERROR_PROTO = 3 };
-
-struct ring { /* struct xenstore_domain_interface */
-	uint8_t req[RING], rsp[RING];
-	uint32_t req_cons, req_prod, rsp_cons, rsp_prod, features, connection, error;
-};
-struct header { /* struct xsd_sockmsg */
-	uint32_t type, req_id, tx_id, len;
-};
-_Static_assert(offsetof(struct ring, error) == 2072, "xenstore_domain_interface");
-
-struct watch {
-	char *path, *token; /* path as the guest gave it */
-	bool relative;
-};
-
-struct change {
-	char *path;
-	bool removed;
-};
-
-struct transaction {
-	uint32_t id; /* 0: free */
-	struct store *tree;
-	uint64_t generation; /* of the tree it was copied from */
-	struct change *change;
-	unsigned changes;
-};
-
-struct store_conn {
-	bool broken;
-	uint8_t in[sizeof(struct header) + PAYLOAD + 1]; /* a request as it comes, and a NUL */
-	uint32_t in_n;
-	uint8_t *out;
-	uint32_t out_n, out_size;
-	struct watch watch[WATCHES];
-	unsigned watches;
-	struct transaction tx[TRANSACTIONS];
-	uint32_t next_tx;
-	uint64_t requests, lost;
-};
+#include "xen_store_conn.h"
 
 /* ---- replies ---- */
 
-static void out_put(struct store_conn *c, const struct header *h, const void *data)
+void conn_out(struct store_conn *c, const struct header *h, const void *data)
 {
 	uint32_t n = sizeof(*h) + h->len;
 
@@ -90,197 +35,32 @@ static void out_put(struct store_conn *c, const struct header *h, const void *da
 	c->out_n += n;
 }
 
-static void reply(struct store_conn *c, const void *data, uint32_t n)
+void conn_reply(struct store_conn *c, const void *data, uint32_t n)
 {
 	struct header h;
 
 	memcpy(&h, c->in, sizeof(h));
 	h.len = n;
-	out_put(c, &h, data);
+	conn_out(c, &h, data);
 }
 
-static void reply_error(struct store_conn *c, const char *name)
+void conn_reply_error(struct store_conn *c, const char *name)
 {
 	struct header h;
 
 	memcpy(&h, c->in, sizeof(h));
 	h.type = XS_ERROR;
 	h.len = (uint32_t)strlen(name) + 1;
-	out_put(c, &h, name);
+	conn_out(c, &h, name);
 }
 
 /* NULL: "OK". */
-static void reply_done(struct store_conn *c, const char *error)
+void conn_reply_done(struct store_conn *c, const char *error)
 {
 	if (error)
-		reply_error(c, error);
+		conn_reply_error(c, error);
 	else
-		reply(c, "OK", 3);
-}
-
-/* ---- watches ---- */
-
-/* The watched path that a guest means: relative ones are under its own directory. False when it is none. */
-static bool path_absolute(const char *path, char *out, size_t n)
-{
-	int len = snprintf(out, n, path[0] == '/' ? "%s" : HOME "/%s", path);
-
-	return len > 0 && (size_t)len < n && store_path_valid(out);
-}
-
-static void event_put(struct store_conn *c, const struct watch *w, const char *path)
-{
-	char text[PAYLOAD];
-	size_t skip = w->relative && !strncmp(path, HOME "/", sizeof(HOME)) ? sizeof(HOME) : 0;
-	size_t a = strlen(path + skip) + 1, b = strlen(w->token) + 1;
-	struct header h = { .type = XS_WATCH_EVENT, .len = (uint32_t)(a + b) };
-
-	if (a + b > sizeof(text))
-		return;
-	memcpy(text, path + skip, a);
-	memcpy(text + a, w->token, b);
-	out_put(c, &h, text);
-}
-
-static bool is_under(const char *path, const char *top)
-{
-	size_t n = strlen(top);
-
-	return !strncmp(path, top, n) && (!path[n] || path[n] == '/' || n == 1);
-}
-
-/* A node changed: tells the guest's watches, and our back ends where the guest did it. */
-static void changed(struct vcpu *v, const char *path, bool removed, bool by_guest)
-{
-	struct store_conn *c = xen_of(v)->back->conn;
-	char full[STORE_PATH_MAX + 1];
-
-	for (unsigned i = 0; i < c->watches; i++) {
-		const struct watch *w = &c->watch[i];
-		if (w->path[0] == '@' || !path_absolute(w->path, full, sizeof(full)))
-			continue;
-		if (is_under(path, full))
-			event_put(c, w, path);
-		else if (removed && is_under(full, path))
-			event_put(c, w, full);
-	}
-	if (by_guest)
-		xen_block_changed(v, path);
-}
-
-static void watch_free(struct watch *w)
-{
-	free(w->path);
-	free(w->token);
-}
-
-/* Two strings, path and token. */
-static bool two_strings(char *data, uint32_t n, char **second)
-{
-	size_t a = strnlen(data, n) + 1;
-
-	*second = data + a;
-	return a < n && a + strnlen(data + a, n - a) < n;
-}
-
-static void do_watch(struct vcpu *v, struct store_conn *c, char *data, uint32_t n)
-{
-	char full[STORE_PATH_MAX + 1], *token;
-	struct watch w;
-
-	if (!two_strings(data, n, &token) || (data[0] != '@' && !path_absolute(data, full, sizeof(full))))
-		return reply_error(c, "EINVAL");
-	for (unsigned i = 0; i < c->watches; i++)
-		if (!strcmp(c->watch[i].path, data) && !strcmp(c->watch[i].token, token))
-			return reply_error(c, "EEXIST");
-	if (c->watches == WATCHES)
-		return reply_error(c, "E2BIG");
-	w = (struct watch){ strdup(data), strdup(token), data[0] != '/' };
-	if (!w.path || !w.token) {
-		watch_free(&w);
-		return reply_error(c, "ENOMEM");
-	}
-	c->watch[c->watches++] = w;
-	reply_done(c, NULL);
-	event_put(c, &w, data[0] == '@' ? data : full); /* each watch fires once when it is set */
-}
-
-static void do_unwatch(struct store_conn *c, char *data, uint32_t n)
-{
-	char *token;
-
-	if (!two_strings(data, n, &token))
-		return reply_error(c, "EINVAL");
-	for (unsigned i = 0; i < c->watches; i++)
-		if (!strcmp(c->watch[i].path, data) && !strcmp(c->watch[i].token, token)) {
-			watch_free(&c->watch[i]);
-			memmove(&c->watch[i], &c->watch[i + 1], (--c->watches - i) * sizeof(c->watch[0]));
-			return reply_done(c, NULL);
-		}
-	reply_error(c, "ENOENT");
-}
-
-/* ---- transactions ---- */
-
-static struct transaction *tx_find(struct store_conn *c, uint32_t id)
-{
-	for (unsigned i = 0; id && i < TRANSACTIONS; i++)
-		if (c->tx[i].id == id)
-			return &c->tx[i];
-	return NULL;
-}
-
-static void tx_end(struct transaction *t)
-{
-	for (unsigned i = 0; i < t->changes; i++)
-		free(t->change[i].path);
-	free(t->change);
-	store_free(t->tree);
-	*t = (struct transaction){ 0 };
-}
-
-static void do_start(struct vcpu *v, struct store_conn *c)
-{
-	struct transaction *t = NULL;
-	char text[16];
-
-	for (unsigned i = 0; i < TRANSACTIONS && !t; i++)
-		t = c->tx[i].id ? NULL : &c->tx[i];
-	if (!t)
-		return reply_error(c, "ENOSPC");
-	t->tree = store_copy(xen_of(v)->back->store);
-	if (!t->tree)
-		return reply_error(c, "ENOMEM");
-	t->generation = t->tree->generation;
-	c->next_tx += c->next_tx == UINT32_MAX ? 2 : 1;
-	t->id = c->next_tx;
-	reply(c, text, (uint32_t)snprintf(text, sizeof(text), "%u", t->id) + 1);
-}
-
-/* "T" commits, "F" forgets. */
-static void do_end(struct vcpu *v, struct store_conn *c, struct transaction *t, const char *data, uint32_t n)
-{
-	struct xen_back *b = xen_of(v)->back;
-	struct transaction end;
-
-	if (!t)
-		return reply_error(c, "ENOENT");
-	if (n != 2 || data[1] || (data[0] != 'T' && data[0] != 'F'))
-		return reply_error(c, "EINVAL");
-	end = *t;
-	*t = (struct transaction){ 0 };
-	if (data[0] == 'F' || end.generation != b->store->generation) {
-		reply_done(c, data[0] == 'F' ? NULL : "EAGAIN");
-		tx_end(&end);
-		return;
-	}
-	store_free(b->store);
-	b->store = end.tree;
-	end.tree = NULL;
-	reply_done(c, NULL);
-	for (unsigned i = 0; i < end.changes; i++)
-		changed(v, end.change[i].path, end.change[i].removed, true);
-	tx_end(&end);
+		conn_reply(c, "OK", 3);
 }
 
 /* ---- requests ---- */
@@ -302,7 +82,7 @@ static void note_change(struct request *r, bool removed)
 	struct change *more;
 
 	if (!t) {
-		changed(r->v, r->path, removed, true);
+		store_changed(r->v, r->path, removed, true);
 		return;
 	}
 	if (t->changes == CHANGES)
@@ -320,7 +100,7 @@ static struct store_node *readable(struct request *r)
 	struct store_node *n = store_find(r->tree, r->path);
 
 	if (!n || !store_may(n, XEN_DOMID, 'r')) {
-		reply_error(r->c, n ? "EACCES" : "ENOENT");
+		conn_reply_error(r->c, n ? "EACCES" : "ENOENT");
 		return NULL;
 	}
 	return n;
@@ -337,11 +117,11 @@ static void do_directory(struct request *r)
 	for (n = n->child; n; n = n->next) {
 		size_t some = strlen(n->name) + 1;
 		if (len + some > sizeof(names))
-			return reply_error(r->c, "E2BIG");
+			return conn_reply_error(r->c, "E2BIG");
 		memcpy(names + len, n->name, some);
 		len += (uint32_t)some;
 	}
-	reply(r->c, names, len);
+	conn_reply(r->c, names, len);
 }
 
 static void do_read(struct request *r)
@@ -349,7 +129,7 @@ static void do_read(struct request *r)
 	struct store_node *n = readable(r);
 
 	if (n)
-		reply(r->c, n->value, n->len);
+		conn_reply(r->c, n->value, n->len);
 }
 
 static void do_get_perms(struct request *r)
@@ -362,7 +142,7 @@ static void do_get_perms(struct request *r)
 		return;
 	for (unsigned i = 0; i < n->perms; i++)
 		len += (uint32_t)snprintf(text + len, sizeof(text) - len, "%c%u", n->perm[i].access, n->perm[i].domid) + 1;
-	reply(r->c, text, len);
+	conn_reply(r->c, text, len);
 }
 
 /* path, then strings such as "n1" and "r0". */
@@ -373,18 +153,18 @@ static void do_set_perms(struct request *r)
 	unsigned n = 0;
 
 	if (r->n && r->data[r->n - 1])
-		return reply_error(r->c, "EINVAL");
+		return conn_reply_error(r->c, "EINVAL");
 	for (; at < r->n; at += (uint32_t)strlen(r->data + at) + 1) {
 		char access = r->data[at], *end;
 		unsigned long id = strtoul(r->data + at + (access != 0), &end, 10);
 		if (n == STORE_PERMS)
-			return reply_error(r->c, "ENOSPC");
+			return conn_reply_error(r->c, "ENOSPC");
 		if (!access || !strchr("nrwb", access) || *end || end == r->data + at + 1 || id > 0x7ff0)
-			return reply_error(r->c, "EINVAL");
+			return conn_reply_error(r->c, "EINVAL");
 		perm[n++] = (struct store_perm){ (uint16_t)id, access };
 	}
 	const char *error = store_set_perms(r->tree, XEN_DOMID, r->path, perm, n);
-	reply_done(r->c, error);
+	conn_reply_done(r->c, error);
 	if (!error)
 		note_change(r, false);
 }
@@ -399,7 +179,7 @@ static void do_change(struct request *r, uint32_t type)
 		error = store_write(r->tree, XEN_DOMID, r->path, r->data + used, r->n - used);
 	else
 		error = type == XS_MKDIR ? store_mkdir(r->tree, XEN_DOMID, r->path) : store_rm(r->tree, XEN_DOMID, r->path);
-	reply_done(r->c, error);
+	conn_reply_done(r->c, error);
 	if (!error && (type == XS_WRITE || (type == XS_MKDIR) != was))
 		note_change(r, type == XS_RM);
 }
@@ -407,8 +187,8 @@ static void do_change(struct request *r, uint32_t type)
 /* Requests about a node: the data begins with its path. */
 static void do_node(struct request *r, uint32_t type)
 {
-	if (!memchr(r->data, 0, r->n) || !path_absolute(r->data, r->path, sizeof(r->path)))
-		return reply_error(r->c, "EINVAL");
+	if (!memchr(r->data, 0, r->n) || !store_path_absolute(r->data, r->path, sizeof(r->path)))
+		return conn_reply_error(r->c, "EINVAL");
 	switch (type) {
 	case XS_DIRECTORY: return do_directory(r);
 	case XS_READ: return do_read(r);
@@ -424,20 +204,20 @@ static void do_domain(struct store_conn *c, uint32_t type, const char *data, uin
 	unsigned long id = strtoul(data, &end, 10);
 
 	if (!n || data[n - 1] || end == data || *end || id > 0x7ff0)
-		return reply_error(c, "EINVAL");
+		return conn_reply_error(c, "EINVAL");
 	if (type == XS_GET_DOMAIN_PATH)
-		reply(c, text, (uint32_t)snprintf(text, sizeof(text), "/local/domain/%lu", id) + 1);
+		conn_reply(c, text, (uint32_t)snprintf(text, sizeof(text), "/local/domain/%lu", id) + 1);
 	else
-		reply(c, id <= XEN_DOMID ? "T" : "F", 2);
+		conn_reply(c, id <= XEN_DOMID ? "T" : "F", 2);
 }
 
 static void reset_watches(struct store_conn *c)
 {
 	while (c->watches)
-		watch_free(&c->watch[--c->watches]);
+		store_watch_free(&c->watch[--c->watches]);
 	for (unsigned i = 0; i < TRANSACTIONS; i++)
 		if (c->tx[i].id)
-			tx_end(&c->tx[i]);
+			store_tx_end(&c->tx[i]);
 }
 
 static void request(struct vcpu *v, struct store_conn *c)
@@ -449,26 +229,26 @@ static void request(struct vcpu *v, struct store_conn *c)
 	c->requests++;
 	r.n = h.len;
 	r.data[h.len] = 0;
-	r.tx = tx_find(c, h.tx_id);
+	r.tx = store_tx_find(c, h.tx_id);
 	if (h.tx_id && !r.tx)
-		return reply_error(c, "ENOENT");
+		return conn_reply_error(c, "ENOENT");
 	r.tree = r.tx ? r.tx->tree : xen_of(v)->back->store;
 	switch (h.type) {
 	case XS_DIRECTORY: case XS_READ: case XS_GET_PERMS: case XS_SET_PERMS: case XS_WRITE: case XS_MKDIR: case XS_RM:
 		return do_node(&r, h.type);
-	case XS_WATCH: return do_watch(v, c, r.data, r.n);
-	case XS_UNWATCH: return do_unwatch(c, r.data, r.n);
-	case XS_TRANSACTION_START: return r.tx ? reply_error(c, "EBUSY") : do_start(v, c);
-	case XS_TRANSACTION_END: return do_end(v, c, r.tx, r.data, r.n);
+	case XS_WATCH: return store_watch(v, c, r.data, r.n);
+	case XS_UNWATCH: return store_unwatch(c, r.data, r.n);
+	case XS_TRANSACTION_START: return r.tx ? conn_reply_error(c, "EBUSY") : store_tx_start(v, c);
+	case XS_TRANSACTION_END: return store_tx_commit(v, c, r.tx, r.data, r.n);
 	case XS_GET_DOMAIN_PATH: case XS_IS_DOMAIN_INTRODUCED:
 		return do_domain(c, h.type, r.data, r.n);
 	case XS_RESET_WATCHES:
 		reset_watches(c);
-		return reply_done(c, NULL);
+		return conn_reply_done(c, NULL);
 	case XS_CONTROL: case XS_INTRODUCE: case XS_RELEASE: case XS_RESUME: case XS_SET_TARGET:
-		return reply_error(c, "EACCES"); /* for domain 0 */
+		return conn_reply_error(c, "EACCES"); /* for domain 0 */
 	}
-	reply_error(c, "ENOSYS");
+	conn_reply_error(c, "ENOSYS");
 }
 
 /* ---- the ring ---- */
@@ -575,7 +355,7 @@ void xen_store_set(struct vcpu *v, const char *path, const char *fmt, ...)
 	va_end(ap);
 	if (n < 0 || (size_t)n >= sizeof(text) || store_write(x->back->store, 0, path, text, (uint32_t)n))
 		return;
-	changed(v, path, false, false);
+	store_changed(v, path, false, false);
 	if (x->back->conn->out_n && !x->back->conn->broken && ring_reply(x->back->conn, ring_of(v)))
 		xen_event_send(v, x->store_port);
 }
