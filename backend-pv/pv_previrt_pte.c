@@ -52,6 +52,7 @@ static bool entry_maps(const struct vcpu *v, uint64_t gpa, uint32_t *la)
 	bool pae = s->cr4 & CR4_PAE, found = false;
 	unsigned size = pae ? 8 : 4;
 
+	*la = 0;
 	if (!(s->cr0 & CR0_PG))
 		return false;
 	if (!pae)
