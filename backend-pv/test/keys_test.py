@@ -56,7 +56,7 @@ def main():
     p.add_argument("--sanitized", type=int, default=0)
     args = p.parse_args()
     if args.sanitized:
-        print("skipped: pv's direct execution cannot run under AddressSanitizer")
+        print("SKIPPED: only the release build is taken into the nested machine; pv's direct execution cannot run under AddressSanitizer")
         return SKIP
     commands = [f"{RUN} {c[0]}" for c in CASES]
     with tempfile.TemporaryDirectory() as tmp:
@@ -64,7 +64,7 @@ def main():
         done = subprocess.run([os.path.join(args.source, "scripts", "nested-keys"), "--build", args.build, "--json", out, *commands],
                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if done.returncode == 2:
-            print(f"skipped: {done.stderr.strip().splitlines()[-1]}")
+            print(f"SKIPPED: {done.stderr.strip().splitlines()[-1]}")
             return SKIP
         with open(out) as f:
             found = json.load(f)
