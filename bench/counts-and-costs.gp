@@ -20,11 +20,17 @@ array colour[6] = ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4
 step = n + 1.2               # width of one cluster, a bar is 1 wide
 x(row, i) = row * step + i - (n + 1) / 2.0
 
+# A guest without cells has no third panel, and a picture of two.
+cells = int(system("wc -l <'".dir."/cells.dat'"))
+height = cells > 0 ? 1560 : 1100
+scale = 1560.0 / height
+low(y) = 1 - (1 - y) * scale # a height on the screen, given for three panels
+
 do for [format in 'svg png'] {
 	if (format eq 'svg') {
-		set terminal svg size 1500,1560 dynamic enhanced font 'DejaVu Sans,15' background '#ffffff'
+		set terminal svg size 1500,height dynamic enhanced font 'DejaVu Sans,15' background '#ffffff'
 	} else {
-		set terminal pngcairo size 1500,1560 enhanced font 'DejaVu Sans,11' background '#ffffff'
+		set terminal pngcairo size 1500,height enhanced font 'DejaVu Sans,11' background '#ffffff'
 	}
 	set output dir.'/counts-and-costs.'.format
 	set multiplot
@@ -40,13 +46,13 @@ do for [format in 'svg png'] {
 	set rmargin at screen 0.925
 	set ylabel offset 1,0
 	set key outside top center horizontal maxrows 1 samplen 1.2 width 1 noenhanced
-	set label 1 heading at screen 0.5,0.985 center font ',15' noenhanced
+	set label 1 heading at screen 0.5,low(0.985) center font ',15' noenhanced
 
 	panel = 0
 	do for [what in 'counts costs cells'] {
 		top = 0.915 - panel * 0.318
-		set tmargin at screen top
-		set bmargin at screen top - 0.185
+		set tmargin at screen low(top)
+		set bmargin at screen low(top - 0.185)
 		file = dir.'/'.what.'.dat'
 		if (what eq 'counts') {
 			set title 'How often: events that reached the VMM or KVM' offset 0,0.2
@@ -60,9 +66,9 @@ do for [format in 'svg png'] {
 			set title 'What the guest sees: TSC cycles of one operation, steady state, measured in the guest' offset 0,0.2
 			set ylabel 'cycles'
 		}
-		if (panel == 0) { set key at screen 0.5,0.965 center top } else { unset key }
+		if (panel == 0) { set key at screen 0.5,low(0.965) center top } else { unset key }
 		rows = int(system("wc -l <'".file."'"))
-		if (rows > 0) { # a guest without cells has no third panel
+		if (rows > 0) {
 			set xrange [-0.5 * step : (rows - 0.5) * step]
 			set yrange [0.7 : *]
 			# The first plot draws nothing: it only puts one label under each cluster.
