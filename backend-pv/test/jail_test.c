@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "core/backend.h"
 #include "core/jail.h"
+#include "command.h"
 
 extern const struct backend_ops pv_backend;
 
@@ -107,4 +108,21 @@ Test(jail, no_call_passes_from_where_guest_code_lives, .timeout = 120)
 {
 	for (size_t i = 0; i < ARRAY_LEN(allowed); i++)
 		cr_expect(!survives(from_low, allowed[i]), "system call %d passed from the low 4 GiB", allowed[i]);
+}
+
+/* A guest that far-jumps to 64-bit code and makes the call itself, out of its kernel and out of its user mode. */
+Test(jail, no_number_passes_from_a_guest, .timeout = 280)
+{
+	static const char *const guests[] = { "code64-xen", "code64-user-xen" };
+	char command[400], out[4096];
+
+	if (!pv_available())
+		return;
+	for (long nr = 0; nr <= LAST; nr += nr == 334 ? 3 : 1) {
+		snprintf(command, sizeof(command), RINGLAB_BINARY " run --backend pv --timeout 20 --append nr=%ld " RINGLAB_GUESTS
+			"/hostile/%s.elf 2>&1 </dev/null", nr, guests[nr & 1]);
+		cr_expect_eq(command_run(out, sizeof(out), command), 224, "system call %ld out of %s:\n%s", nr, guests[nr & 1], out);
+		cr_expect_null(strstr(out, "escaped"), "system call %ld out of %s printed:\n%s", nr, guests[nr & 1], out);
+	}
+	cr_expect(access("escaped", F_OK), "a guest has made a file");
 }
