@@ -179,11 +179,11 @@ void previrt_apply(struct previrt *p, const struct image *img, const struct mem 
 
 /* ---- looking up ---- */
 
-struct previrt_site *previrt_find(struct previrt *p, uint32_t la)
+struct previrt_site *previrt_site_at(struct previrt *p, uint32_t la)
 {
 	unsigned lo = 0, hi = p->n;
 
-	if (la < p->lo || la >= p->hi || !p->applied)
+	if (la < p->lo || la >= p->hi)
 		return NULL;
 	while (lo < hi) {
 		unsigned mid = (lo + hi) / 2;
@@ -192,7 +192,14 @@ struct previrt_site *previrt_find(struct previrt *p, uint32_t la)
 		else
 			hi = mid;
 	}
-	return lo < p->n && p->site[lo].addr <= la && p->site[lo].form != FORM_REFUSED ? &p->site[lo] : NULL;
+	return lo < p->n && p->site[lo].addr <= la ? &p->site[lo] : NULL;
+}
+
+struct previrt_site *previrt_find(struct previrt *p, uint32_t la)
+{
+	struct previrt_site *s = p->applied ? previrt_site_at(p, la) : NULL;
+
+	return s && s->form != FORM_REFUSED ? s : NULL;
 }
 
 struct previrt_site *previrt_find_stub(struct previrt *p, uint32_t la)

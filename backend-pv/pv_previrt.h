@@ -74,6 +74,7 @@ int previrt_load(struct previrt *p, const struct image *img, uint32_t top_host, 
 /* Overwrites the sites in guest RAM, those whose bytes are still the file's. */
 void previrt_apply(struct previrt *p, const struct image *img, const struct mem *m);
 void previrt_unload(struct previrt *p);
+struct previrt_site *previrt_site_at(struct previrt *p, uint32_t la); /* which holds la, patched or not, or NULL */
 struct previrt_site *previrt_find(struct previrt *p, uint32_t la);      /* that holds la, or NULL */
 struct previrt_site *previrt_find_stub(struct previrt *p, uint32_t la); /* whose stub holds la, or NULL */
 

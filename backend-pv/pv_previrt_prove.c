@@ -18,26 +18,10 @@ struct proof {
 	uint32_t *where;
 };
 
-static struct previrt_site *site_holding(struct previrt *p, uint32_t la)
-{
-	unsigned lo = 0, hi = p->n;
-
-	if (la < p->lo || la >= p->hi)
-		return NULL;
-	while (lo < hi) {
-		unsigned mid = (lo + hi) / 2;
-		if (p->site[mid].addr + p->site[mid].len <= la)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < p->n && p->site[lo].addr <= la ? &p->site[lo] : NULL;
-}
-
 /* Something refers to la. */
 static void target(struct proof *f, uint32_t la, const char *what)
 {
-	struct previrt_site *s = site_holding(f->p, la);
+	struct previrt_site *s = previrt_site_at(f->p, la);
 
 	if (!s || la == s->addr || s->form == FORM_REFUSED || (s->insn_at && la == s->addr + s->insn_at && s->kind != AB_STI && s->kind != AB_POPF))
 		return;

@@ -5,8 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include "core/console.h"
 #include "core/irq.h"
+
+void rig_disk_make(struct disk *d, unsigned sectors, unsigned step)
+{
+	uint8_t sector[SECTOR_SIZE];
+
+	*d = (struct disk){ .fd = memfd_create("disk", 0), .sectors = sectors };
+	for (unsigned i = 0; i < sectors; i++) {
+		memset(sector, (int)(i * step), sizeof(sector));
+		memcpy(sector, &i, 4);
+		cr_assert_eq(write(d->fd, sector, sizeof(sector)), sizeof(sector));
+	}
+}
 
 static struct rig *rig_of_clock(const struct clock *c)
 {

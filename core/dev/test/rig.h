@@ -23,6 +23,8 @@ struct rig {
 };
 
 struct rig *rig_new(void);
+/* A disk in memory: each sector holds its number in four bytes, and then step times that. Close its descriptor. */
+void rig_disk_make(struct disk *d, unsigned sectors, unsigned step);
 void rig_free(struct rig *r);
 /* Turns the clock to ns, firing each timer at its own time. */
 void rig_until(struct rig *r, uint64_t ns);

@@ -19,14 +19,7 @@ static uint32_t base; /* of the memory BAR under test */
 
 static void setup(void)
 {
-	uint8_t sector[512];
-
-	disk = (struct disk){ .fd = memfd_create("disk", 0), .sectors = SECTORS };
-	for (unsigned i = 0; i < SECTORS; i++) {
-		memset(sector, (int)(i * 11), sizeof(sector));
-		memcpy(sector, &i, 4);
-		cr_assert_eq(write(disk.fd, sector, 512), 512);
-	}
+	rig_disk_make(&disk, SECTORS, 11);
 	r = rig_new();
 	r->vm.disk = &disk;
 	rig_pic_init(r);
