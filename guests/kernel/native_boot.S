@@ -8,6 +8,7 @@
  */
 #include "native.h"
 #include "truth_offsets.h"
+#include "vectors.h"
 
 #define BASE 0xc0000000
 #define LOW(symbol) (symbol - BASE)
@@ -62,22 +63,7 @@ high:	add	$BASE, %esp
 	call	native_start		/* does not return */
 	ud2
 
-	.macro	STUB n
-vector_\n:
-	.if	!(\n == 8 || (\n >= 10 && \n <= 14) || \n == 17)
-	push	$0
-	.endif
-	push	$\n
-	jmp	trap_common
-	.endm
-
-	.altmacro
-	.set	n, 0
-	.rept	48
-	STUB	%n
-	.set	n, n + 1
-	.endr
-	.noaltmacro
+	VECTOR_STUBS 48
 
 	.globl	vector_syscall
 vector_syscall:
@@ -92,19 +78,7 @@ gdt_pointer:
 	.long	gdt
 
 	.section .rodata
-	.globl	vector_table
-	.balign	4
-vector_table:
-	.altmacro
-	.macro	ENTRY n
-	.long	vector_\n
-	.endm
-	.set	n, 0
-	.rept	48
-	ENTRY	%n
-	.set	n, n + 1
-	.endr
-	.noaltmacro
+	VECTOR_TABLE 48
 
 	.section .stacks, "aw", @nobits
 	.balign	4096

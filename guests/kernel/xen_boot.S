@@ -6,6 +6,7 @@
  */
 #include <xen/elfnote.h>
 #include "truth_offsets.h"
+#include "vectors.h"
 
 	.macro	NOTE type, desc:vararg
 	.pushsection .note.Xen, "a", @note
@@ -39,22 +40,7 @@ _start:
 	call	xen_entry		/* does not return */
 	ud2
 
-	.macro	STUB n
-vector_\n:
-	.if	!(\n == 8 || (\n >= 10 && \n <= 14) || \n == 17)
-	push	$0
-	.endif
-	push	$\n
-	jmp	trap_common
-	.endm
-
-	.altmacro
-	.set	n, 0
-	.rept	20
-	STUB	%n
-	.set	n, n + 1
-	.endr
-	.noaltmacro
+	VECTOR_STUBS 20
 
 	.globl	vector_syscall, event_entry, failsafe_entry
 vector_syscall:
@@ -85,19 +71,7 @@ hypercall_page:
 	.skip	4096, 0xcc
 
 	.section .rodata
-	.globl	vector_table
-	.balign	4
-vector_table:
-	.altmacro
-	.macro	ENTRY n
-	.long	vector_\n
-	.endm
-	.set	n, 0
-	.rept	20
-	ENTRY	%n
-	.set	n, n + 1
-	.endr
-	.noaltmacro
+	VECTOR_TABLE 20
 
 	.section .stacks, "aw", @nobits
 	.balign	4096

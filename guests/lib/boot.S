@@ -6,6 +6,7 @@
  */
 #include "native.h"
 #include "truth_offsets.h"
+#include "vectors.h"
 
 	.section .multiboot, "a"
 	.balign	4
@@ -38,23 +39,7 @@ _start:
 	call	hal_start	/* does not return */
 	ud2
 
-/* One stub for each vector: stores an error code where the CPU does not, and the vector (SDM vol. 3, table 6-1). */
-	.macro	STUB n
-vector_\n:
-	.if	!(\n == 8 || (\n >= 10 && \n <= 14) || \n == 17)
-	push	$0
-	.endif
-	push	$\n
-	jmp	trap_common
-	.endm
-
-	.altmacro
-	.set	n, 0
-	.rept	48
-	STUB	%n
-	.set	n, n + 1
-	.endr
-	.noaltmacro
+	VECTOR_STUBS 48
 
 trap_common:
 	pusha
@@ -128,18 +113,6 @@ gdt_pointer:
 no_idt:
 	.word	0
 	.long	0
-	.globl	vector_table
-	.balign	4
-vector_table:
-	.altmacro
-	.macro	ENTRY n
-	.long	vector_\n
-	.endm
-	.set	n, 0
-	.rept	48
-	ENTRY	%n
-	.set	n, n + 1
-	.endr
-	.noaltmacro
+	VECTOR_TABLE 48
 
 	.section .note.GNU-stack, "", @progbits

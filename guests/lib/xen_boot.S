@@ -8,6 +8,7 @@
  */
 #include <xen/elfnote.h>
 #include "truth_offsets.h"
+#include "vectors.h"
 
 #define KERNEL_CS 0xe019	/* FLAT_KERNEL_CS ... of xen/arch-x86/xen-x86_32.h, which is C */
 #define USER_CS 0xe02b
@@ -45,22 +46,7 @@ _start:
 	call	hal_start	/* does not return */
 	ud2
 
-	.macro	STUB n
-vector_\n:
-	.if	!(\n == 8 || (\n >= 10 && \n <= 14) || \n == 17)
-	push	$0
-	.endif
-	push	$\n
-	jmp	trap_common
-	.endm
-
-	.altmacro
-	.set	n, 0
-	.rept	20
-	STUB	%n
-	.set	n, n + 1
-	.endr
-	.noaltmacro
+	VECTOR_STUBS 20
 
 trap_common:
 	pusha
@@ -126,18 +112,6 @@ hypercall_page:
 	.skip	4096, 0xcc
 
 	.section .rodata
-	.globl	vector_table
-	.balign	4
-vector_table:
-	.altmacro
-	.macro	ENTRY n
-	.long	vector_\n
-	.endm
-	.set	n, 0
-	.rept	20
-	ENTRY	%n
-	.set	n, n + 1
-	.endr
-	.noaltmacro
+	VECTOR_TABLE 20
 
 	.section .note.GNU-stack, "", @progbits
