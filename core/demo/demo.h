@@ -1,0 +1,90 @@
+/*
+ * demo.h - `ringlab demo`: what the demonstrations share: a stage to speak on, guests to run, facts from the runs.
+ *
+ * A demonstration is one file, demo_NAME.c, with one function that tells its story on a stage. The stage renders it as text of 80
+ * columns (pausing before each step on a terminal) or as a page. Whatever number, selector or mechanism is shown comes from a
+ * run: demo_fact records it under a key, so that tests can compare it with what `compare --json` says. Prose holds no numbers that a run
+ * could contradict. Read next: demo.c, then demo_rings.c.
+ */
+#pragma once
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct stage;
+
+struct demo {
+	const char *name, *title; /* "ring-aliasing"; one line for the list */
+	/* 0, or a status to exit with after saying why on standard error. */
+	int (*show)(struct stage *s);
+};
+/* Each demo_NAME.c defines one, `const struct demo demo_NAME`; demo.c has the list. */
+
+/* --- telling --- */
+
+/* Begins a step; on a terminal waits for Enter before all but the first. */
+__attribute__((format(printf, 2, 3)))
+void demo_step(struct stage *s, const char *fmt, ...);
+/* A paragraph; wrapped to 80 columns. */
+__attribute__((format(printf, 2, 3)))
+void demo_say(struct stage *s, const char *fmt, ...);
+/* The point of the demonstration in one sentence, and where it is from. */
+void demo_point(struct stage *s, const char *sentence, const char *source);
+/* Lines as they are: a listing, a console. Tabs are kept; long lines are cut. */
+void demo_lines(struct stage *s, const char *caption, const char *text);
+
+/*
+ * The guest's code at a symbol, by Capstone: at most max instructions, or up to the symbol's end. image: a file of the guests'
+ * directory, "nano.elf".
+ */
+int demo_code(struct stage *s, const char *image, const char *symbol, unsigned max);
+
+/* A table. Cells are text; a cell that begins with a digit or '-' is right-aligned. */
+struct demo_table;
+struct demo_table *demo_table(struct stage *s, const char *const *heads); /* NULL-terminated; at most 8 columns */
+__attribute__((format(printf, 2, 3)))
+void demo_cell(struct demo_table *t, const char *fmt, ...); /* fills rows from left to right */
+void demo_table_end(struct demo_table *t);                   /* prints it, and frees it */
+
+/* --- running --- */
+
+/* What to run; as `ringlab run` takes it. */
+struct demo_guest {
+	const char *guest;      /* a name of guests.cfg, "demo/aliasing" */
+	const char *backend;    /* "bt", "pv", "interp", "vtx" */
+	const char *interface;  /* pv: "xen", "trap" …; NULL elsewhere */
+	const char *append;     /* NULL: as guests.cfg has it */
+	const char *options;    /* more options of `ringlab run`, blank-separated, or NULL */
+	unsigned timeout_s;     /* 0: 20 */
+};
+
+/*
+ * Runs it in a child (ringlab run --stats) and returns a COLUMN of docs/exits.md, with "console" (array of lines) and "listing" (what
+ * --listing printed) added; never NULL: available is false and why says why where it could not run. Borrowed: the stage frees it.
+ * backend "vtx": from /dev/kvm where that is VT-x; else from what scripts/nested-vtx left in its cache for this guest, whose origin is
+ * "nested"; else from the recorded run in docs/lectures/recorded/, whose origin is "recorded"; each is labelled where it is shown.
+ */
+json_t *demo_run(struct stage *s, const struct demo_guest *g);
+/* Of a COLUMN: events of that kind, over all mechanisms (mech NULL) or one. Counts; and the median cost of the row with most events, or -1. */
+long long demo_count(const json_t *column, const char *kind, const char *mech);
+long long demo_cost(const json_t *column, const char *kind);
+/* The mechanism that most of its events came by, "native" when there were none. */
+const char *demo_mechanism(const json_t *column, const char *kind);
+/* The value in a console line "NAME VALUE": what the guest saw, as it printed it; NULL when it did not. Borrowed. */
+const char *demo_console(const json_t *column, const char *name);
+/* How the column is called where it is shown: "bt", "pv:xen", "vtx (nested)". Borrowed until the next call on this column. */
+const char *demo_name(const json_t *column);
+
+/*
+ * What the hardware did: in a COLUMN of a run with `--witness`, "witness" is an array of {kind, mechanism, eip, real: {cs, ss, eflags, cpl},
+ * guest: {cs, ss, eflags, cpl}}: the first entry into the VMM of each kind, with the true registers of the CPU at that moment and those that
+ * the guest believes in. NULL when there is none of that kind (kind NULL: the first of all).
+ */
+const json_t *demo_witness(const json_t *column, const char *kind);
+
+/* --- facts --- */
+
+/* Records and returns: the key names where it is from, "bt.count.int-flag", so that a test can look it up. */
+long long demo_fact(struct stage *s, const char *key, long long v);
+const char *demo_fact_text(struct stage *s, const char *key, const char *v);
