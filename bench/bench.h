@@ -24,7 +24,7 @@ struct interval {
 int series_add(struct series *s, double v); /* 0 or -ENOMEM */
 void series_free(struct series *s);
 double series_quantile(const struct series *s, double q); /* linear between neighbours; NAN when empty */
-/* The median and its 95 % percentile-bootstrap interval (2,000 resamples, a fixed seed, so that it repeats). */
+/* The median and its 95 % percentile-bootstrap interval (2,000 resamples, a fixed seed, so that it repeats; above 1,000 samples its limit). */
 struct interval series_median_interval(const struct series *s);
 
 /* proc.c: children */

@@ -46,5 +46,5 @@ struct result {
 /* 0, or -errno after filling why with a sentence: which file, which line, what is wrong with it. */
 int result_read(struct result *r, const char *dir, char *why, size_t n);
 void result_free(struct result *r);
-/* NULL: any for workload … mechanism; the first that fits, or NULL. */
+/* The first group of raw.csv, without a variant, that fits; NULL: there is none. An argument that is NULL fits any. */
 const struct result_group *result_find(const struct result *r, const char *suite, const char *workload, const char *engine, const char *metric);

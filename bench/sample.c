@@ -11,6 +11,7 @@
 #include "bench.h"
 
 #define RESAMPLES 2000
+#define RESAMPLED_MAX 1000 /* samples; beyond, the bootstrap's limit is used */
 
 int series_add(struct series *s, double v)
 {
@@ -63,6 +64,22 @@ double series_quantile(const struct series *s, double q)
 	return r;
 }
 
+/* Where the bootstrap interval of a median goes as n grows: the order statistics at n/2 -+ 1.96 sqrt(n)/2. */
+static struct interval large_interval(const struct series *s)
+{
+	double half = 0.98 / sqrt((double)s->n);
+
+	return (struct interval){ series_quantile(s, 0.5), series_quantile(s, 0.5 - half), series_quantile(s, 0.5 + half) };
+}
+
+static bool all_equal(const struct series *s)
+{
+	for (size_t i = 1; i < s->n; i++)
+		if (s->v[i] != s->v[0])
+			return false;
+	return true;
+}
+
 struct interval series_median_interval(const struct series *s)
 {
 	struct interval r = { NAN, NAN, NAN };
@@ -71,6 +88,10 @@ struct interval series_median_interval(const struct series *s)
 
 	if (!s->n)
 		return r;
+	if (all_equal(s)) /* a count */
+		return (struct interval){ s->v[0], s->v[0], s->v[0] };
+	if (s->n > RESAMPLED_MAX)
+		return large_interval(s);
 	medians = malloc(RESAMPLES * sizeof(*medians));
 	draw = malloc(s->n * sizeof(*draw));
 	if (medians && draw) {
