@@ -69,8 +69,10 @@ static const char *pv_probe(char *engine, size_t n)
 static void pv_describe(struct vcpu *v, FILE *out)
 {
 	if (v) {
-		pv_patch_describe(v, out);
+		if (v->vm->cfg.coverage)
+			pv_patch_describe(v, out);
 		pv_holes_describe(v, out);
+		pv_listing_describe(v, out);
 		return;
 	}
 	fprintf(out, "user isolation: %s\n", pv_keys_cpu() ? "keys (default, if it holds when a guest starts), unmap, limits" :
@@ -404,6 +406,7 @@ const struct backend_ops pv_backend = {
 	.title = "direct execution",
 	.rules = pv_rules,
 	.rule_count = PV_RULES,
+	.lists_code = true,
 	.interfaces = pv_interfaces,
 	.probe = pv_probe,
 	.describe = pv_describe,

@@ -285,6 +285,7 @@ bool pv_patch_trap(struct vcpu *v, struct exit *e, enum step *step); /* #BP: fal
 enum step pv_patch_entry(struct vcpu *v, struct exit *e, bool *again); /* before guest code is entered; again: EIP has moved */
 void pv_patch_collect(struct vcpu *v);                           /* pv_patch_report.c */
 void pv_patch_describe(struct vcpu *v, FILE *out);
+void pv_listing_describe(struct vcpu *v, FILE *out); /* pv_listing.c */
 enum step xen_before_entry(struct vcpu *v, struct exit *e);     /* xen_event.c */
 void xen_kicked(struct vcpu *v);
 int xen_start(struct vcpu *v);                                 /* xen_build.c */

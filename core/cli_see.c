@@ -114,7 +114,7 @@ static int listing_begin(struct see *s, struct vm *vm)
 	if (!s->listings)
 		return s->listing_path ? cli_usage("run", "--listing-out without --listing") : 0;
 	if (!vm->ops->lists_code)
-		return cli_usage("run", "--listing: backend %s translates no code; use --backend bt", vm->ops->name);
+		return cli_usage("run", "--listing: backend %s changes no code; use --backend bt or pv", vm->ops->name);
 	for (unsigned i = 0; i < s->listings; i++)
 		if ((status = range_parse(s, s->listing_of[i], &s->range[i])))
 			return status;

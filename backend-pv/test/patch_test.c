@@ -100,3 +100,28 @@ Test(holes, a_limit_ends_the_stepping_and_not_the_guest, .timeout = 60)
 	cr_assert_neq(command_run(out, sizeof(out), RUN "--interface patch --holes hello 2>&1 </dev/null"), 0);
 	cr_expect(strstr(out, "--holes is for --interface trap"), "%s", out);
 }
+
+/* The guest's own bytes on the left under every interface; on the right what the CPU meets instead. */
+Test(patch, the_listing_shows_what_stands_in_the_place_of_code, .timeout = 90)
+{
+	static const struct { const char *interface, *left, *right; } cases[] = {
+		{ "patch", "  cli  ", "int3 " }, { "previrt", "  cli  ", "movb $0, %ss:" }, { "previrt", "  sti  ", "to a stub" },
+		{ "trap", "  cli", NULL }, { "xen", "  movb ", NULL },
+	};
+	char command[256], out[32768];
+
+	if (!pv_available())
+		return;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(command, sizeof(command), RUN "--interface %s --listing cli_sti --append 'n=10 only=cli-sti' nano 2>&1 </dev/null",
+			cases[i].interface);
+		cr_assert_eq(command_run(out, sizeof(out), command), 0, "%s", out);
+		const char *at = strstr(out, cases[i].left), *bar = at ? strchr(at, '|') : NULL, *end = at ? strchr(at, '\n') : NULL;
+		cr_assert_not_null(at, "%s: no%s in\n%s", cases[i].interface, cases[i].left, out);
+		if (cases[i].right)
+			cr_expect(bar && bar < end && strstr(bar, cases[i].right) && strstr(bar, cases[i].right) < end, "%s: no %s beside%s in\n%s",
+				cases[i].interface, cases[i].right, cases[i].left, out);
+		else
+			cr_expect(!strchr(at, '|'), "%s changes no code, but something stands beside it:\n%s", cases[i].interface, out);
+	}
+}

@@ -34,7 +34,7 @@ struct backend_ops {
 	const char *title; /* "binary translation" */
 	const struct backend_rule *rules;
 	size_t rule_count;
-	bool lists_code; /* it translates, and describe prints vm_config.listing */
+	bool lists_code; /* it changes guest code, and describe prints vm_config.listing */
 	const char *const *interfaces; /* NULL-terminated; NULL when there is only one way */
 
 	/* NULL when it can run here; else a sentence why not. engine (at least 64 bytes) names what runs the guest:

@@ -55,7 +55,7 @@ Test(see, bad_options_get_a_sentence)
 	refused("run --backend interp --top 3 --symbols /no/such/file hello", "/no/such/file");
 	refused("run --backend interp --symbols " RINGLAB_SOURCE "/README.md hello", "line 1");
 	refused("run --backend interp --symbols-out /tmp/x hello", "--symbols");
-	refused("run --backend interp --listing main hello", "translates no code");
+	refused("run --backend interp --listing main hello", "changes no code");
 	refused("run --backend interp --listing-out /tmp/x hello", "without --listing");
 	refused("run --backend interp --trace-size big hello", "--trace-size");
 #ifdef HAVE_BACKEND_BT
