@@ -5,6 +5,7 @@
  */
 #pragma once
 #include <jansson.h>
+#include "core/attrib.h"
 #include "core/symbols.h"
 #include "core/vm.h"
 
@@ -61,13 +62,19 @@ const struct guest *guests_find(const struct guest_list *l, const char *name);
 /* The files for a guest named in guests.cfg, or for a path to an image: 0, or -ENOENT and the like after saying why. */
 int guests_resolve(const struct guest_list *l, const char *name, const struct backend_ops *ops, const char *interface, struct guest_files *f);
 
-/* cli_see.c: --trace, --top, --symbols, --phase, --listing of `run` */
+/* cli_see.c: --trace, --top, --symbols, --phase, --listing, --timeline of `run` */
 #define SEE_MAX 16
 struct see {
 	const char *trace_path, *symbols_path, *listing_path;
 	const char *symbols_from[SEE_MAX], *listing_of[SEE_MAX], *phase[SEE_MAX];
 	unsigned symbols_froms, listings, phases, top;
 	uint64_t trace_size, t0;
+	bool by_symbol;     /* --by-symbol: as --top, for --stats alone */
+	double timeline_ms; /* 0: no --timeline */
+	bool chart;         /* of the timeline: nobody asked for --stats */
+	struct attrib_row *rows; /* after the run, where --top or --by-symbol asked for them */
+	size_t rows_n;
+	struct attrib_sum sum;
 	struct symbols symbols;
 	struct code_range range[SEE_MAX];
 	FILE *listing, *symbols_out;
@@ -78,10 +85,17 @@ int see_symbols(struct see *s, const char *from);
 int see_top(struct see *s, const char *n);
 int see_listing(struct see *s, const char *of);
 int see_phase(struct see *s, const char *text);
+int see_timeline(struct see *s, const char *width_ms); /* cli_timeline.c; NULL: the default */
 /* After loading, before the jail: opens and reads what was asked for. 0, or a status to exit with, having said why. */
 int see_begin(struct see *s, struct vm *vm);
 /* After the run: prints it all. */
 void see_end(struct see *s, struct vm *vm);
+/* Then: the keys `symbols`, `symbols_missing` and `symbols_dropped` of docs/exits.md. */
+void see_json(const struct see *s, const struct vm *vm, json_t *column);
+
+/* cli_timeline.c */
+json_t *timeline_json(const struct timeline *t); /* NULL: an empty array */
+void timeline_print(const struct timeline *t);
 
 /* cli_linux.c, cli_grub.c: their lines of `ringlab list`. */
 void linux_guests_list(void);
@@ -96,6 +110,7 @@ const char *cli_end_name(enum vm_end end);
 
 /* cli_table.c */
 void table_print(FILE *out, const json_t *comparison);
+const char *mech_brief(const char *name); /* a mechanism in six letters that fit a column */
 
 /* cli_tsv.c */
 void tsv_print(FILE *out, const json_t *comparison);

@@ -13,6 +13,7 @@ enum { OPT_BACKEND = 256, OPT_INTERFACE, OPT_MEM, OPT_APPEND, OPT_MODULE, OPT_KE
 	OPT_NO_JAIL, OPT_ISOLATION, OPT_CODE_CACHE, OPT_NO_CHAIN, OPT_NO_ADAPT, OPT_NO_RETPRED, OPT_NO_TRACES, OPT_ONE_INSN,
 	OPT_IRQCHIP, OPT_VERIFY, OPT_HELP, OPT_DISK, OPT_SHMEM,
 	OPT_TRACE, OPT_TRACE_SIZE, OPT_SYMBOLS, OPT_SYMBOLS_OUT, OPT_TOP, OPT_LISTING, OPT_LISTING_OUT, OPT_PHASE, OPT_GDB,
+	OPT_TIMELINE, OPT_BY_SYMBOL,
 	OPT_COVERAGE, OPT_HOLES };
 
 #define MEM_DEFAULT (64u << 20)
@@ -24,7 +25,7 @@ static const struct option run_options[] = {
 	{ "initrd", 1, 0, OPT_INITRD }, { "timeout", 1, 0, OPT_TIMEOUT },
 	{ "stats", 1, 0, OPT_STATS }, { "trace", 1, 0, OPT_TRACE },
 	{ "trace-size", 1, 0, OPT_TRACE_SIZE }, { "symbols", 1, 0, OPT_SYMBOLS }, { "symbols-out", 1, 0, OPT_SYMBOLS_OUT },
-	{ "top", 1, 0, OPT_TOP }, { "phase", 1, 0, OPT_PHASE }, { "listing", 1, 0, OPT_LISTING }, { "listing-out", 1, 0, OPT_LISTING_OUT },
+	{ "top", 1, 0, OPT_TOP }, { "phase", 1, 0, OPT_PHASE }, { "timeline", 2, 0, OPT_TIMELINE }, { "by-symbol", 0, 0, OPT_BY_SYMBOL }, { "listing", 1, 0, OPT_LISTING }, { "listing-out", 1, 0, OPT_LISTING_OUT },
 	{ "count-inline", 0, 0, OPT_INLINE },
 	{ "no-jail", 0, 0, OPT_NO_JAIL }, { "user-isolation", 1, 0, OPT_ISOLATION }, { "code-cache", 1, 0, OPT_CODE_CACHE },
 	{ "no-chain", 0, 0, OPT_NO_CHAIN }, { "no-adapt", 0, 0, OPT_NO_ADAPT }, { "no-retpred", 0, 0, OPT_NO_RETPRED },
@@ -54,6 +55,8 @@ static const char run_help[] =
 	"  --trace FILE         write events for Perfetto; the last ones, if there are more than fit\n"
 	"  --trace-size SIZE    how large that file may get (default 256M)\n"
 	"  --top N              print the N dearest guest symbols: what they made the VMM do, how often, at what cost\n"
+	"  --by-symbol          put all rows of that into the --stats file, and print nothing\n"
+	"  --timeline[=MS]      note all counters every MS milliseconds (default 10): into the --stats file, or as a chart\n"
 	"  --symbols FILE       names for that: System.map, any ELF file, or the word guest: a Linux kernel's own table, read from\n"
 	"                       its memory; may be repeated. Without it an ELF guest's own\n"
 	"  --symbols-out FILE   write the names as a System.map\n"
@@ -139,6 +142,8 @@ static int run_option(struct run *r, int c)
 	case OPT_SYMBOLS: return see_symbols(&r->see, optarg);
 	case OPT_SYMBOLS_OUT: r->see.symbols_path = optarg; break;
 	case OPT_TOP: return see_top(&r->see, optarg);
+	case OPT_BY_SYMBOL: r->see.by_symbol = true; break;
+	case OPT_TIMELINE: return see_timeline(&r->see, optarg);
 	case OPT_PHASE: return see_phase(&r->see, optarg);
 	case OPT_LISTING: return see_listing(&r->see, optarg);
 	case OPT_LISTING_OUT: r->see.listing_path = optarg; break;
@@ -214,6 +219,7 @@ int run_parse(struct run *r, int argc, char **argv)
 	if (!r->kernel && argc - optind != 1)
 		return cli_usage("run", argc == optind ? "name a guest" : "one guest only");
 	r->guest = r->kernel ? r->kernel : argv[optind];
+	r->see.chart = r->see.timeline_ms > 0 && !r->stats_path;
 	if (!mem_given)
 		r->cfg.mem_size = r->kernel || linux_guest_named(r->guest) ? MEM_LINUX : MEM_DEFAULT;
 	r->tty_guest = r->kernel || linux_guest_named(r->guest) || grub_guest_named(r->guest);

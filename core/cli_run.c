@@ -157,6 +157,7 @@ static void run_report(struct run *r, struct vm *vm, int status)
 	if (!r->stats)
 		return;
 	json_t *j = stats_json(vm, r->engine, status, r->guest);
+	see_json(&r->see, vm, j);
 	json_dumpf(j, r->stats, JSON_INDENT(1));
 	fputc('\n', r->stats);
 	fclose(r->stats);

@@ -1,5 +1,5 @@
 /*
- * cli_see.c - the options of `ringlab run` that look inside: --trace, --top with --symbols, --listing.
+ * cli_see.c - the options of `ringlab run` that look inside: --trace, --top with --symbols, --listing, --timeline.
  *
  * Files are read and opened before the jail closes; what was seen is printed when the run has ended, on standard error,
  * for standard output is the guest's console. Called by cli_run.c. Read next: attrib.c, symbols.c, trace.c.
@@ -11,6 +11,7 @@
 #include "cli.h"
 #include "core/attrib.h"
 #include "core/phase.h"
+#include "core/timeline.h"
 #include "core/trace.h"
 
 #define TOP_DEFAULT 20
@@ -129,11 +130,11 @@ static int see_open(struct see *s, struct vm *vm)
 	struct stats *st = &vm->vcpu.stats;
 	int status, e;
 
-	if (s->symbols_froms && !s->top && !s->listings && !s->trace_path)
+	if (s->symbols_froms && !s->top && !s->by_symbol && !s->listings && !s->trace_path)
 		s->top = TOP_DEFAULT;
 	if (s->symbols_path && !s->symbols_froms)
 		return cli_usage("run", "--symbols-out without --symbols");
-	if ((s->top || s->listings || s->trace_path) && (status = symbols_read(s, vm)))
+	if ((s->top || s->by_symbol || s->listings || s->trace_path) && (status = symbols_read(s, vm)))
 		return status;
 	if ((status = listing_begin(s, vm)) || (status = out_open(s->symbols_path, &s->symbols_out, s->symbols_buf, sizeof(s->symbols_buf))))
 		return status;
@@ -141,8 +142,12 @@ static int see_open(struct see *s, struct vm *vm)
 		say("cannot write %s: %s", s->trace_path, strerror(-e));
 		return STATUS_USAGE;
 	}
-	if ((s->top && attrib_create(&st->attrib, &vm->vcpu.state)) || (s->phases && phases_create(&vm->phases, s->phase, s->phases))) {
+	if (((s->top || s->by_symbol) && attrib_create(&st->attrib, &vm->vcpu.state)) || (s->phases && phases_create(&vm->phases, s->phase, s->phases))) {
 		say("no memory for --top or --phase");
+		return STATUS_HOST;
+	}
+	if (s->timeline_ms > 0 && (e = timeline_create(&vm->timeline, st, s->timeline_ms))) {
+		say("--timeline: no thread for it: %s", strerror(-e));
 		return STATUS_HOST;
 	}
 	st->every = st->trace || st->attrib;
@@ -174,17 +179,25 @@ int see_begin(struct see *s, struct vm *vm)
 
 /* --- after it --- */
 
-/* Which kinds have events that are in no row: those counted on paths too light for an address, the most frequent first. */
-static void missing_print(const struct stats *st, const struct attrib_row *rows, long n)
+/* How many events of each kind are in no row: those counted on paths too light for an address, or without room. The sum. */
+static uint64_t rows_missing(const struct see *s, const struct stats *st, uint64_t left[EV_COUNT])
 {
-	uint64_t left[EV_COUNT] = { 0 }, all = 0;
+	uint64_t all = 0;
 
 	for (int k = 0; k < EV_COUNT; k++)
 		left[k] = stat_total(st, k);
-	for (long i = 0; i < n; i++)
-		left[rows[i].kind] -= rows[i].count < left[rows[i].kind] ? rows[i].count : left[rows[i].kind];
+	for (size_t i = 0; i < s->rows_n; i++)
+		left[s->rows[i].kind] -= s->rows[i].count < left[s->rows[i].kind] ? s->rows[i].count : left[s->rows[i].kind];
 	for (int k = 0; k < EV_COUNT; k++)
 		all += left[k];
+	return all;
+}
+
+/* The most frequent first. */
+static void missing_print(const struct see *s, const struct stats *st)
+{
+	uint64_t left[EV_COUNT], all = rows_missing(s, st, left);
+
 	if (!all)
 		return;
 	fprintf(stderr, "%llu events are in no row, for they are counted without an address, or found no room:", (unsigned long long)all);
@@ -210,24 +223,66 @@ static void rows_print(const struct attrib_row *rows, unsigned n, double all)
 			(unsigned long long)(rows[i].cycles / rows[i].count), 100 * (double)rows[i].cycles / all);
 }
 
-static void top_print(struct see *s, struct vm *vm, uint64_t cycles)
+static void top_print(const struct see *s, const struct vm *vm, uint64_t cycles)
 {
-	struct attrib_row *rows;
-	struct attrib_sum sum;
-	long n = attrib_rows(vm->vcpu.stats.attrib, &s->symbols, &rows, &sum);
+	unsigned shown = s->rows_n < s->top ? (unsigned)s->rows_n : s->top;
 
-	if (n < 0) {
+	fprintf(stderr, "\nwhat guest code made the VMM do: the %u dearest of %zu rows; %llu events, %.1f of the run's %.1f million cycles"
+		" (%.1f %%)\n", shown, s->rows_n, (unsigned long long)s->sum.events, (double)s->sum.cycles / 1e6, (double)cycles / 1e6,
+		100 * (double)s->sum.cycles / (double)cycles);
+	rows_print(s->rows, shown, (double)cycles);
+	missing_print(s, &vm->vcpu.stats);
+}
+
+/* The histogram by address becomes rows by symbol. */
+static void rows_make(struct see *s, struct vm *vm)
+{
+	long n = attrib_rows(vm->vcpu.stats.attrib, &s->symbols, &s->rows, &s->sum);
+
+	if (n < 0)
 		say("no memory for the table of --top");
+	else
+		s->rows_n = (size_t)n;
+}
+
+/* A name out of a guest's memory or a damaged file may be anything, and JSON is UTF-8. */
+static json_t *name_json(const char *name)
+{
+	char clean[sizeof(((struct attrib_row *)0)->name)];
+	size_t i;
+
+	for (i = 0; name[i] && i < sizeof(clean) - 1; i++)
+		clean[i] = name[i] >= ' ' && name[i] < 0x7f ? name[i] : '?';
+	clean[i] = 0;
+	return json_string(clean);
+}
+
+void see_json(const struct see *s, const struct vm *vm, json_t *column)
+{
+	uint64_t left[EV_COUNT];
+	json_t *rows = json_array(), *missing = json_object();
+
+	if (!s->rows) {
+		json_decref(rows);
+		json_decref(missing);
+		json_object_set_new(column, "symbols", json_null());
+		json_object_set_new(column, "symbols_missing", json_null());
+		json_object_set_new(column, "symbols_dropped", json_null());
 		return;
 	}
-	unsigned shown = (unsigned long)n < s->top ? (unsigned)n : s->top;
+	for (size_t i = 0; i < s->rows_n; i++) {
+		const struct attrib_row *r = &s->rows[i];
 
-	fprintf(stderr, "\nwhat guest code made the VMM do: the %u dearest of %ld rows; %llu events, %.1f of the run's %.1f million cycles"
-		" (%.1f %%)\n", shown, n, (unsigned long long)sum.events, (double)sum.cycles / 1e6, (double)cycles / 1e6,
-		100 * (double)sum.cycles / (double)cycles);
-	rows_print(rows, shown, (double)cycles);
-	missing_print(&vm->vcpu.stats, rows, n);
-	free(rows);
+		json_array_append_new(rows, json_pack("{s:o,s:s,s:s,s:I,s:I}", "symbol", name_json(r->name), "kind", event_kind_name[r->kind],
+			"mechanism", event_mech_name[r->mech], "count", (json_int_t)r->count, "cycles", (json_int_t)r->cycles));
+	}
+	rows_missing(s, &vm->vcpu.stats, left);
+	for (int k = 0; k < EV_COUNT; k++)
+		if (left[k])
+			json_object_set_new(missing, event_kind_name[k], json_integer((json_int_t)left[k]));
+	json_object_set_new(column, "symbols", rows);
+	json_object_set_new(column, "symbols_missing", missing);
+	json_object_set_new(column, "symbols_dropped", json_integer((json_int_t)s->sum.dropped));
 }
 
 /* What came since the note before, in the words of the tables: traps, callouts, and the dearest kinds. */
@@ -284,9 +339,13 @@ void see_end(struct see *s, struct vm *vm)
 	if (s->listings || ((vm->cfg.coverage || vm->cfg.holes) && vm->ops->describe))
 		vm->ops->describe(&vm->vcpu, s->listing ? s->listing : stderr);
 	if (vm->vcpu.stats.attrib)
+		rows_make(s, vm);
+	if (s->rows && s->top)
 		top_print(s, vm, cycles);
 	if (vm->phases)
 		phases_print(vm->phases);
+	if (s->chart)
+		timeline_print(vm->timeline);
 	if (s->symbols_out && symbols_write(&s->symbols, s->symbols_out))
 		say("cannot write %s: %s", s->symbols_path, strerror(EIO));
 	see_free(s, vm);

@@ -194,12 +194,13 @@ json_t *stats_json(struct vm *vm, const char *engine, int status, const char *gu
 		interface = vm->image.kind == IMAGE_XEN ? "xen" : "trap";
 	console_sha256(vm, console);
 	mem_sha256(&vm->mem, memory);
-	return json_pack("{s:s,s:s,s:o,s:s,s:s,s:b,s:o,s:s,s:i,s:s,s:s,s:s,s:o,s:I,s:o,s:o,s:o,s:o,s:o}",
+	return json_pack("{s:s,s:s,s:o,s:s,s:s,s:b,s:o,s:s,s:i,s:s,s:s,s:s,s:o,s:I,s:o,s:o,s:o,s:o,s:o,s:f,s:I,s:o}",
 		"guest", guest, "backend", vm->ops->name, "interface", interface ? json_string(interface) : json_null(),
 		"engine", engine, "origin", getenv("RINGLAB_NESTED") ? "nested" : "measured", "available", 1,
 		"why", vm->end == END_EXIT ? json_null() : json_string(vm->why), "end", cli_end_name(vm->end), "status", status,
 		"image_sha256", loader_sha256(&vm->image), "console_sha256", console, "memory_sha256", memory,
 		"registers", registers_json(&vm->vcpu.state), "unknown_accesses", (json_int_t)vm->bus.unknown,
 		"truth", truth_json(t), "cells", cells_json(t), "events", events_json(&vm->vcpu.stats, t),
-		"notes", notes_json(&vm->vcpu.stats), "phases", phases_json(vm->phases));
+		"notes", notes_json(&vm->vcpu.stats), "phases", phases_json(vm->phases),
+		"run_seconds", (double)vm->run_ns / 1e9, "run_cycles", (json_int_t)vm->run_cycles, "timeline", timeline_json(vm->timeline));
 }

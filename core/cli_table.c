@@ -15,8 +15,7 @@ static const char *str(const json_t *o, const char *key)
 	return s ? s : "";
 }
 
-/* Six letters that fit a column. */
-static const char *mech_short(const char *name)
+const char *mech_brief(const char *name)
 {
 	static const struct { const char *name, *brief; } brief[] = {
 		{ "VM exit", "exit" }, { "host trap", "trap" }, { "callout", "call" }, { "hypercall", "hyper" }, { "inline", "inline" },
@@ -118,7 +117,7 @@ static void print_event(FILE *out, const json_t *e, char mark)
 		snprintf(how, sizeof(how), "%s#%lld", strcmp(str(e, "handled_by"), "kvm") ? "" : "k",
 			(long long)json_integer_value(json_object_get(hw, "number")));
 	else
-		snprintf(how, sizeof(how), "%s", mech_short(str(e, "mechanism")));
+		snprintf(how, sizeof(how), "%s", mech_brief(str(e, "mechanism")));
 	fprintf(out, " |%8lld%c%-6s %6s", (long long)json_integer_value(json_object_get(e, "count")), mark, how, cost);
 }
 

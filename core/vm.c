@@ -15,6 +15,7 @@
 #include "core/gdb.h"
 #include "core/irq.h"
 #include "core/phase.h"
+#include "core/timeline.h"
 
 void say(const char *fmt, ...)
 {
@@ -126,6 +127,7 @@ void vm_destroy(struct vm *vm)
 	console_destroy(vm);
 	disk_close(vm->disk);
 	phases_free(vm->phases);
+	timeline_free(vm->timeline);
 	mem_fini(&vm->mem);
 	gdb_destroy(vm);
 	loader_free(&vm->image);
@@ -289,10 +291,15 @@ int vm_run(struct vm *vm)
 		clock_arm(&vm->clock, &vm->timeout, clock_now(&vm->clock) + vm->cfg.timeout_ns);
 	if (vm->cfg.console_escape && vm->image.kind == IMAGE_LINUX)
 		console_watch(vm);
+	uint64_t t0 = __rdtsc(), ns = clock_now(&vm->clock);
+	timeline_start(vm->timeline);
 	r = vm->ops->start(&vm->vcpu);
 	if (!r && vm->end == END_NONE)
 		r = vm_loop(vm);
 	vm->running = 0;
+	timeline_stop(vm->timeline);
+	vm->run_cycles = __rdtsc() - t0;
+	vm->run_ns = clock_now(&vm->clock) - ns;
 	if (r)
 		vm_stop(vm, END_HOST, -r, "the host failed backend %s: %s", vm->ops->name, strerror(-r));
 	uart_flush(vm);

@@ -58,6 +58,7 @@ struct vm_config {
 
 struct dev_set; /* dev.h */
 struct console; /* console.h */
+struct timeline; /* timeline.h */
 struct gdb;     /* gdb.h */
 
 struct vcpu {
@@ -85,6 +86,7 @@ struct vm {
 	struct console *console;
 	struct disk *disk;      /* vm_config.disk_path, or NULL: what every kind of disk controller reads and writes */
 	struct phases *phases; /* phase.h: counters at certain console lines, or NULL */
+	struct timeline *timeline; /* timeline.h: counters at intervals, or NULL */
 	struct gdb *gdb;    /* a debugger is attached, or was; else NULL */
 	struct image image; /* what was loaded */
 	const char *append; /* the load request's command line, for a backend that builds a domain in start; may be NULL */
@@ -93,6 +95,7 @@ struct vm {
 	enum vm_end end;
 	int status;     /* END_EXIT: the value written to the debug-exit port */
 	char why[256];  /* the sentence for every other end */
+	uint64_t run_ns, run_cycles; /* how long vm_run took, by the clock and in TSC cycles */
 	struct clock_timer timeout;
 	volatile sig_atomic_t interrupted; /* vm_interrupt was called */
 	pthread_t thread;                  /* the vCPU's, once vm_run has begun */
