@@ -176,8 +176,9 @@ static json_t *phases_json(const struct phases *p)
 		for (int k = 0; k < EV_COUNT; k++)
 			for (int m = 0; m < MECH_COUNT; m++)
 				if (n->count[k][m] > last->count[k][m])
-					json_array_append_new(events, json_pack("{s:s,s:s,s:I}", "kind", event_kind_name[k], "mechanism", event_mech_name[m],
-						"count", (json_int_t)(n->count[k][m] - last->count[k][m])));
+					json_array_append_new(events, json_pack("{s:s,s:s,s:I,s:o}", "kind", event_kind_name[k], "mechanism", event_mech_name[m],
+						"count", (json_int_t)(n->count[k][m] - last->count[k][m]),
+						"median", n->median[k][m] ? json_integer(n->median[k][m]) : json_null()));
 		json_array_append_new(a, json_pack("{s:s,s:I,s:I,s:o}", "line", n->line, "cycles", (json_int_t)(n->cycles - last->cycles),
 			"string_elements", (json_int_t)(n->string_elements - last->string_elements), "events", events));
 	}

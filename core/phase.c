@@ -14,6 +14,7 @@ struct phases {
 	uint64_t t0, dropped;
 	char line[PHASE_LINE];
 	struct phase_note note[PHASES_MAX];
+	struct hist before[EV_COUNT][MECH_COUNT]; /* at the last note, so that a phase has a median of its own */
 };
 
 int phases_create(struct phases **out, const char *const *text, unsigned n)
@@ -36,6 +37,19 @@ void phases_free(struct phases *p)
 		munmap(p, sizeof(*p));
 }
 
+/* The median of what has come to *now since *before, which becomes a copy of it. */
+static uint32_t median_since(struct hist *before, const struct hist *now)
+{
+	struct hist d = { .n = now->n - before->n };
+	uint64_t v;
+
+	for (unsigned i = 0; i < HIST_BUCKETS; i++)
+		d.bucket[i] = now->bucket[i] - before->bucket[i];
+	v = hist_quantile(&d, 0.5);
+	*before = *now;
+	return v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
+}
+
 static void phase_take(struct phases *p, const struct stats *s)
 {
 	if (p->notes == PHASES_MAX) {
@@ -47,8 +61,12 @@ static void phase_take(struct phases *p, const struct stats *s)
 	n->cycles = __rdtsc() - p->t0;
 	n->string_elements = s->string_elements;
 	for (int k = 0; k < EV_COUNT; k++)
-		for (int m = 0; m < MECH_COUNT; m++)
-			n->count[k][m] = s->cell[k][m].count;
+		for (int m = 0; m < MECH_COUNT; m++) {
+			const struct stat_cell *c = &s->cell[k][m];
+
+			n->count[k][m] = c->count;
+			n->median[k][m] = c->hist && c->hist->n > p->before[k][m].n ? median_since(&p->before[k][m], c->hist) : 0;
+		}
 	for (unsigned i = 0; i < s->hw_n; i++) /* vtx counts by hardware reason; what KVM did alone is known at the end only */
 		n->count[s->hw[i].kind][s->hw[i].mech] += s->hw[i].cell.count;
 }

@@ -15,6 +15,7 @@ struct phase_note {
 	char line[PHASE_LINE]; /* its beginning; what is not printable ASCII is '?' */
 	uint64_t cycles;       /* TSC since phases_create */
 	uint64_t count[EV_COUNT][MECH_COUNT]; /* since the run began */
+	uint32_t median[EV_COUNT][MECH_COUNT]; /* TSC cycles of those since the note before; 0: none was timed */
 	uint64_t string_elements;
 };
 
@@ -23,6 +24,6 @@ struct phases;
 int phases_create(struct phases **out, const char *const *text, unsigned n); /* 0 or -ENOMEM; text[] must stay */
 void phases_free(struct phases *p);
 void phases_console(struct phases *p, const struct stats *s, char c); /* the guest printed c */
-/* The i-th note, NULL past the last; a note holds the sums from the beginning, for differences. */
+/* The i-th note, NULL past the last; a note's counts are sums from the beginning, for differences. */
 const struct phase_note *phases_note(const struct phases *p, unsigned i);
 uint64_t phases_dropped(const struct phases *p);

@@ -138,8 +138,10 @@ Test(see, phases_are_cut_at_console_lines)
 	phases = json_object_get(j, "phases");
 	cr_assert_eq(json_array_size(phases), 2);
 	json_array_foreach(json_object_get(json_array_get(phases, 1), "events"), i, e)
-		if (!strcmp(json_string_value(json_object_get(e, "kind")), "cpuid"))
+		if (!strcmp(json_string_value(json_object_get(e, "kind")), "cpuid")) {
 			cpuid += json_integer_value(json_object_get(e, "count"));
+			cr_expect_gt(json_integer_value(json_object_get(e, "median")), 0, "the cell's CPUIDs have no median cost");
+		}
 	cr_expect(cpuid >= 50 && cpuid < 120, "%lld CPUID in the cell of 50", (long long)cpuid);
 	cr_expect_gt(json_integer_value(json_object_get(json_array_get(phases, 1), "cycles")), 0);
 	json_decref(j);
