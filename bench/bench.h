@@ -33,12 +33,13 @@ struct child_run {
 	int cpu;             /* pinned to it; -1: anywhere */
 	bool no_huge_pages;  /* PR_SET_THP_DISABLE */
 	unsigned timeout_s;
+	int stop_fd;         /* when this becomes readable, the child is stopped (status -2); 0: none */
 	/* Called for each line of the child's standard output, without the newline. pid may be looked at: the child lives. */
 	void (*line)(void *ctx, const char *text, pid_t pid);
 	void *ctx;
 
 	/* results */
-	int status;          /* exit status; 128 + signal; -1 when it was stopped for time */
+	int status;          /* exit status; 128 + signal; -1 when it was stopped for time, -2 by stop_fd */
 	uint64_t tsc_start, tsc_end; /* around fork and wait */
 	double seconds;
 	double cpu_seconds;  /* user and system time, of its children too */
@@ -48,6 +49,8 @@ struct child_run {
 };
 
 int child_run(struct child_run *c); /* 0, or -errno when it could not be started */
+double seconds_now(void);           /* of a clock that only goes forward */
+bool cpu_usable(int cpu);
 int cpu_choose(void);               /* the last CPU this process may use */
 
 /* calib.c: how disturbed was the machine? */
@@ -103,7 +106,21 @@ struct bench_options {
 	const char *nested;  /* devices: a result of scripts/nested-vtx for the vtx column, or NULL */
 	bool huge_pages;
 	int cpu;
+
+	/* `ringlab bench` (runner.c) */
+	const char *suites;  /* comma-separated, or NULL for all */
+	const char *out;     /* where the results go, or NULL: results/<date>-<host>-<commit> */
+	const char *resume;  /* a run to go on with, or NULL */
+	const char *command; /* the command line, for env.json */
+	bool quick;          /* an end within budget_s: a first round of everything, then as many rounds as fit */
+	bool count_nested;   /* --nested: exits counted by a nested machine with VT-x too */
+	double budget_s;     /* for measuring; 0: none */
 };
+
+/* runner.c: the whole run; an exit status of docs/exits.md. */
+int bench_run(const struct bench_options *o);
+/* env.c: what is known of this machine, as in env.json, on stdout. */
+int bench_env(const struct bench_options *o);
 
 /* Whether the comma-separated list names it; NULL names all. */
 bool list_has(const char *list, const char *name);

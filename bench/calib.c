@@ -1,7 +1,6 @@
 /*
  * calib.c - the host's own noise: a loop whose cost is known to be constant, timed before and after every sample.
  */
-#include <time.h>
 #include <x86intrin.h>
 #include "bench.h"
 
@@ -13,14 +12,6 @@ double calib_measure(void)
 	for (uint32_t i = 0; i < 400000; i++) /* one multiply and one add wait for each other */
 		__asm__ volatile("imull $1664525, %0, %0\n\taddl $12345, %0" : "+r"(x));
 	return (double)(__rdtsc() - t0);
-}
-
-static double seconds_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 double tsc_hz(void)

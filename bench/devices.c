@@ -145,11 +145,10 @@ static const char *column_take(const struct bench_options *o, struct column *c, 
 	struct engine_command plain, cmd;
 	struct command_builder b = { .c = &cmd };
 	struct child_run r = { .cpu = o->cpu, .no_huge_pages = true, .timeout_s = 120, .line = on_line, .ctx = c };
-	struct engine vtx = { .name = "vtx" };
-	const char *wrong = engine_command(e ? e : &vtx, &o->paths, "devices", "write n=" READS, &plain);
+	const char *wrong = engine_command(e, &o->paths, "devices", "write n=" READS, &plain);
 	char stats[300];
 
-	if (!e && o->nested)
+	if (!strcmp(c->engine, "vtx") && o->nested)
 		return column_nested(c, o->nested);
 	if (wrong)
 		return wrong;
@@ -170,7 +169,7 @@ static const char *column_take(const struct bench_options *o, struct column *c, 
 	snprintf(stats, sizeof(stats), "%s/stats.json", dir);
 	if (r.status == 0 && read_stats(c, stats))
 		return NULL;
-	snprintf(why, n, "the guest ended with status %d%s", r.status, e ? "" : ": is /dev/kvm real VT-x? (ringlab doctor)");
+	snprintf(why, n, "the guest ended with status %d%s", r.status, strcmp(c->engine, "vtx") ? "" : ": is /dev/kvm real VT-x? (ringlab doctor)");
 	return why;
 }
 

@@ -16,6 +16,7 @@ const struct engine engines[] = {
 	{ "pv-previrt", "direct execution of the pre-virtualized image, patched at load time", false },
 	{ "pv-xen", "direct execution of the Xen image, hypercalls", false },
 	{ "interp", "the reference interpreter", true },
+	{ "vtx", "VT-x through /dev/kvm", false },
 	{ "qemu-tcg", "qemu-system-i386, TCG, the same Multiboot image", true },
 };
 const size_t engine_count = sizeof(engines) / sizeof(engines[0]);

@@ -21,6 +21,7 @@ struct suite {
 	const char *(*take)(struct bench *b, const struct task *t);
 };
 
+extern const struct suite *const bench_suites[]; /* suites.c: those that there are; ends with NULL */
 extern const struct suite suite_nano, suite_compute, suite_devices, suite_kernel, suite_linux, suite_startup;
 
 /* Where numbers come from; never mixed in a table without saying so. */
@@ -40,6 +41,11 @@ struct task {
 
 /* Copies *t. 0 or -ENOMEM. */
 int bench_task(struct bench *b, const struct task *t);
+/*
+ * Whether an engine is asked for (--backends; the interpreter only by name) and its backend can run here. Where it cannot, that is noted as
+ * missing. Suites ask before they plan a task for it.
+ */
+bool bench_wants(struct bench *b, const struct suite *s, const char *engine, const char *part);
 /* Notes why a part of a suite has no figures on an engine; env.json and summary.md list it. */
 __attribute__((format(printf, 5, 6)))
 void bench_missing(struct bench *b, const struct suite *s, const char *engine, const char *part, const char *fmt, ...);
@@ -61,10 +67,19 @@ void bench_sample(struct bench *b, const struct sample *s);
 /* One row of timeline.csv: in the run of workload, between t_s and t_s + width_s, this happened count times. */
 void bench_timeline(struct bench *b, const char *workload, double t_s, double width_s, const char *kind, const char *mechanism, double count);
 
-/* Runs a child as the options say (CPU, huge pages), with the calibration loop around it. As child_run. */
+/*
+ * Runs a child as the options say (c->cpu and c->no_huge_pages are set here; a child's time-out stays the caller's), with the
+ * calibration loop around it. As child_run. Samples emitted from its start to the start of the next child get its calibration.
+ */
 int bench_child(struct bench *b, struct child_run *c);
+/* "what: status 7: the child's last words", or that it was stopped for time, or by the user; valid until the next task. */
+const char *bench_why(struct bench *b, const struct child_run *c, const char *what);
+double bench_tsc_hz(const struct bench *b); /* measured once, at the start */
 const struct bench_options *bench_options_of(const struct bench *b);
 /* A directory for a task's own files (statistics, images); emptied and removed at the end of the run. */
 const char *bench_scratch(struct bench *b);
 /* Ctrl-C has been pressed: take may return early, with any sentence. */
 bool bench_interrupted(const struct bench *b);
+/* An engine gave a wrong answer: said on stderr at once, noted as missing, and the run's status will not be 0. */
+__attribute__((format(printf, 4, 5)))
+void bench_wrong(struct bench *b, const struct task *t, const char *workload, const char *fmt, ...);

@@ -22,6 +22,13 @@ struct reader {
 	char text[1024];
 };
 
+bool cpu_usable(int cpu)
+{
+	cpu_set_t set;
+
+	return cpu >= 0 && cpu < CPU_SETSIZE && !sched_getaffinity(0, sizeof(set), &set) && CPU_ISSET(cpu, &set);
+}
+
 int cpu_choose(void)
 {
 	cpu_set_t set;
@@ -34,7 +41,7 @@ int cpu_choose(void)
 	return -1;
 }
 
-static double seconds_now(void)
+double seconds_now(void)
 {
 	struct timespec t;
 
@@ -46,7 +53,12 @@ static _Noreturn void child_start(const struct child_run *c, int out, int err)
 {
 	cpu_set_t set;
 	int null = open("/dev/null", O_RDONLY);
+	sigset_t none;
 
+	setpgid(0, 0); /* so that all that it starts can be stopped, and a terminal's Ctrl-C reaches us first */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (c->cpu >= 0) {
 		CPU_ZERO(&set);
 		CPU_SET(c->cpu, &set);
@@ -98,22 +110,26 @@ static void no_line(void *ctx, const char *text, pid_t pid)
 {
 }
 
-/* Pumps both pipes until they close; kills the child at its deadline. Returns whether it was killed. */
-static bool child_watch(struct child_run *c, pid_t pid, int out, int err)
+/* Pumps both pipes until they close; kills the child at its deadline or when stop_fd says so. 0, or the status to report for that. */
+static int child_watch(struct child_run *c, pid_t pid, int out, int err)
 {
 	struct reader r[2] = { { .fd = out }, { .fd = err } };
-	struct pollfd p[2] = { { .fd = out, .events = POLLIN }, { .fd = err, .events = POLLIN } };
+	struct pollfd p[3] = { { .fd = out, .events = POLLIN }, { .fd = err, .events = POLLIN },
+		{ .fd = c->stop_fd ? c->stop_fd : -1, .events = POLLIN } };
 	double deadline = seconds_now() + c->timeout_s;
-	bool killed = false;
+	int killed = 0;
 
 	while (p[0].fd >= 0 || p[1].fd >= 0) {
 		double left = deadline - seconds_now();
 
-		if (left <= 0 && !killed) {
-			kill(pid, SIGKILL);
-			killed = true;
+		if (!killed && (left <= 0 || p[2].revents)) {
+			killed = p[2].revents ? -2 : -1;
+			p[2].fd = -1;
+			p[2].revents = 0;
+			kill(-pid, SIGKILL);
+			kill(pid, SIGKILL); /* if it has not come to setpgid yet */
 		}
-		if (poll(p, 2, killed ? 1000 : (int)(left * 1000) + 1) <= 0 && killed)
+		if (poll(p, 3, killed ? 1000 : (int)(left * 1000) + 1) <= 0 && killed)
 			break;
 		if (p[0].fd >= 0 && p[0].revents && !reader_pump(&r[0], c->line ? c->line : no_line, c->ctx, pid))
 			p[0].fd = -1;
@@ -123,11 +139,28 @@ static bool child_watch(struct child_run *c, pid_t pid, int out, int err)
 	return killed;
 }
 
+/* Waits for its end; one that has closed its output and goes on is stopped like any other. */
+static int child_reap(struct child_run *c, pid_t pid, int killed, double deadline, int *status, struct rusage *usage)
+{
+	struct pollfd p = { .fd = c->stop_fd ? c->stop_fd : -1, .events = POLLIN };
+	pid_t got;
+
+	while ((got = wait4(pid, status, killed ? 0 : WNOHANG, usage)) != pid) {
+		if (got < 0 && errno != EINTR)
+			break;
+		if (killed || (poll(&p, 1, 1) <= 0 && seconds_now() < deadline))
+			continue;
+		killed = p.revents ? -2 : -1;
+		kill(-pid, SIGKILL);
+		kill(pid, SIGKILL);
+	}
+	return killed;
+}
+
 int child_run(struct child_run *c)
 {
 	struct rusage usage;
-	int out[2], err[2], status;
-	bool killed;
+	int out[2], err[2], status, killed;
 	double t0;
 	pid_t pid;
 
@@ -150,14 +183,13 @@ int child_run(struct child_run *c)
 		return -EAGAIN;
 	}
 	killed = child_watch(c, pid, out[0], err[0]);
-	while (wait4(pid, &status, 0, &usage) < 0 && errno == EINTR)
-		;
+	killed = child_reap(c, pid, killed, t0 + c->timeout_s, &status, &usage);
 	c->tsc_end = __rdtsc();
 	c->seconds = seconds_now() - t0;
 	c->cpu_seconds = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + 1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 	c->max_rss_kib = usage.ru_maxrss;
 	c->preempted = usage.ru_nivcsw;
-	c->status = killed ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	c->status = killed ? killed : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	close(out[0]), close(err[0]);
 	return 0;
 }

@@ -43,6 +43,7 @@ static const struct command {
 	{ "run", cmd_run, "run one guest on one backend" },
 	{ "lockstep", cmd_lockstep, "run one guest on two engines and stop where they differ" },
 	{ "compare", cmd_compare, "run guests on all backends and print one table" },
+	{ "bench", cmd_bench, "measure suites on all backends and peers; a directory of results" },
 	{ "explain", cmd_explain, "how each backend handles an instruction, and where" },
 	{ "list", cmd_list, "the guests" },
 };

@@ -1,0 +1,88 @@
+/*
+ * progress.c - what a run says of itself while it lasts: one moving line on a terminal, a plain line now and then elsewhere.
+ *
+ * All of it goes to standard error. The remaining time is learned from the tasks that have ended; before there are any, nothing is
+ * guessed. Called by runner.c.
+ */
+#include <math.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include "runner.h"
+
+#define BAR 24
+#define PLAIN_EVERY_S 20
+
+void duration_text(char *out, size_t n, double seconds)
+{
+	long s = lrint(fmax(seconds, 0));
+
+	if (s < 60)
+		snprintf(out, n, "%ld s", s);
+	else if (s < 3600)
+		snprintf(out, n, "%ld min %02ld s", s / 60, s % 60);
+	else
+		snprintf(out, n, "%ld h %02ld min", s / 3600, s % 3600 / 60);
+}
+
+static unsigned columns_of(int fd)
+{
+	struct winsize w;
+
+	return !ioctl(fd, TIOCGWINSZ, &w) && w.ws_col ? w.ws_col : 80;
+}
+
+void progress_begin(struct bench *b)
+{
+	b->terminal = isatty(STDERR_FILENO);
+	b->told = seconds_now();
+}
+
+static void bar_text(char *bar, size_t done, size_t planned)
+{
+	size_t full = planned ? done * BAR / planned : 0;
+
+	memset(bar, '.', BAR);
+	memset(bar, '#', full < BAR ? full : BAR);
+	bar[BAR] = 0;
+}
+
+/* Seconds to go: of the tasks, but no more than --quick allows. */
+static double seconds_left(const struct bench *b)
+{
+	double left = plan_seconds_left(b), allowed = b->o->budget_s - (seconds_now() - b->t0);
+
+	return b->o->budget_s > 0 && left > allowed ? fmax(allowed, 0) : left;
+}
+
+void progress_task(struct bench *b, const struct entry *e, unsigned round)
+{
+	const struct task *t = &e->task;
+	char bar[BAR + 1], left[40] = "", line[300];
+	size_t planned, done;
+	double s = seconds_left(b);
+
+	plan_count(b, &planned, &done);
+	if (!isnan(s) && done) {
+		duration_text(left, sizeof(left), s);
+		strcat(left, " left");
+	}
+	if (b->terminal) {
+		bar_text(bar, done, planned);
+		snprintf(line, sizeof(line), "[%s] %zu/%zu  %s%sround %u: %s %s%s%s on %s", bar, done, planned, left, *left ? "  " : "", round + 1,
+			t->suite->name, t->part, *t->variant ? " " : "", t->variant, t->engine);
+		fprintf(stderr, "\r\033[K%.*s", (int)columns_of(STDERR_FILENO) - 1, line);
+		fflush(stderr);
+	} else if (!done || seconds_now() - b->told >= PLAIN_EVERY_S) {
+		if (done)
+			say("bench: %zu of %zu tasks done, %s", done, planned, left);
+		b->told = seconds_now();
+	}
+}
+
+void progress_end(struct bench *b)
+{
+	if (b->terminal)
+		fputs("\r\033[K", stderr);
+	fflush(stderr);
+}
