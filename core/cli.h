@@ -32,6 +32,7 @@ bool cli_parse_seconds(const char *s, uint64_t *ns);   /* "2", "0.5" */
 int cmd_run(int argc, char **argv);
 int cmd_lockstep(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
+int cmd_demo(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_list(int argc, char **argv);
@@ -63,12 +64,13 @@ const struct guest *guests_find(const struct guest_list *l, const char *name);
 /* The files for a guest named in guests.cfg, or for a path to an image: 0, or -ENOENT and the like after saying why. */
 int guests_resolve(const struct guest_list *l, const char *name, const struct backend_ops *ops, const char *interface, struct guest_files *f);
 
-/* cli_see.c: --trace, --top, --symbols, --phase, --listing, --timeline of `run` */
+/* cli_see.c: --trace, --top, --symbols, --phase, --listing, --timeline, --witness of `run` */
 #define SEE_MAX 16
 struct see {
 	const char *trace_path, *symbols_path, *listing_path;
 	const char *symbols_from[SEE_MAX], *listing_of[SEE_MAX], *phase[SEE_MAX];
 	unsigned symbols_froms, listings, phases, top;
+	bool witness;
 	uint64_t trace_size, t0;
 	bool by_symbol;     /* --by-symbol: as --top, for --stats alone */
 	double timeline_ms; /* 0: no --timeline */

@@ -14,7 +14,7 @@ enum { OPT_BACKEND = 256, OPT_INTERFACE, OPT_MEM, OPT_APPEND, OPT_MODULE, OPT_KE
 	OPT_IRQCHIP, OPT_VERIFY, OPT_HELP, OPT_DISK, OPT_SHMEM,
 	OPT_TRACE, OPT_TRACE_SIZE, OPT_SYMBOLS, OPT_SYMBOLS_OUT, OPT_TOP, OPT_LISTING, OPT_LISTING_OUT, OPT_PHASE, OPT_GDB,
 	OPT_TIMELINE, OPT_BY_SYMBOL,
-	OPT_COVERAGE, OPT_HOLES };
+	OPT_COVERAGE, OPT_HOLES, OPT_WITNESS };
 
 #define MEM_DEFAULT (64u << 20)
 #define MEM_LINUX (256u << 20)
@@ -30,7 +30,7 @@ static const struct option run_options[] = {
 	{ "no-jail", 0, 0, OPT_NO_JAIL }, { "user-isolation", 1, 0, OPT_ISOLATION }, { "code-cache", 1, 0, OPT_CODE_CACHE },
 	{ "no-chain", 0, 0, OPT_NO_CHAIN }, { "no-adapt", 0, 0, OPT_NO_ADAPT }, { "no-retpred", 0, 0, OPT_NO_RETPRED },
 	{ "no-traces", 0, 0, OPT_NO_TRACES }, { "one-insn-blocks", 0, 0, OPT_ONE_INSN }, { "kvm-irqchip", 0, 0, OPT_IRQCHIP },
-	{ "coverage", 0, 0, OPT_COVERAGE }, { "holes", 2, 0, OPT_HOLES }, { "verify-vmm", 0, 0, OPT_VERIFY }, { "gdb", 1, 0, OPT_GDB }, { "help", 0, 0, OPT_HELP }, { 0 }
+	{ "coverage", 0, 0, OPT_COVERAGE }, { "holes", 2, 0, OPT_HOLES }, { "witness", 0, 0, OPT_WITNESS }, { "verify-vmm", 0, 0, OPT_VERIFY }, { "gdb", 1, 0, OPT_GDB }, { "help", 0, 0, OPT_HELP }, { 0 }
 };
 
 static const char run_help[] =
@@ -67,6 +67,7 @@ static const char run_help[] =
 	"  --coverage           pv, --interface patch: at the end, how much of the image was proved to be code, and what was not\n"
 	"  --holes[=N]          pv, --interface trap: single-step (at most N instructions) and list which sensitive instructions ran\n"
 	"                       unnoticed, where, how often, and what they should have done; very slow\n"
+	"  --witness            note the CPU's own registers at the first entry into the VMM of each kind, for --stats\n"
 	"  --count-inline       also count what never leaves translated code\n"
 	"  --no-jail            do not lock the process by seccomp: a guest that breaks out could then use files and network\n"
 	"  --user-isolation K   pv: keys, unmap, limits (default: the best this host has)\n"
@@ -149,6 +150,7 @@ static int run_option(struct run *r, int c)
 	case OPT_LISTING_OUT: r->see.listing_path = optarg; break;
 	case OPT_COVERAGE: r->cfg.coverage = true; break;
 	case OPT_HOLES: return add_holes(r, optarg);
+	case OPT_WITNESS: r->see.witness = true; break;
 	case OPT_INLINE: r->cfg.count_inline = true; break;
 	case OPT_NO_JAIL: r->no_jail = true; break;
 	case OPT_ISOLATION: r->cfg.user_isolation = optarg; break;

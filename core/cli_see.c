@@ -13,6 +13,7 @@
 #include "core/phase.h"
 #include "core/timeline.h"
 #include "core/trace.h"
+#include "core/witness.h"
 
 #define TOP_DEFAULT 20
 #define FROM_GUEST "guest" /* --symbols guest */
@@ -141,6 +142,10 @@ static int see_open(struct see *s, struct vm *vm)
 	if (s->trace_path && (e = trace_open(&st->trace, s->trace_path, s->trace_size))) {
 		say("cannot write %s: %s", s->trace_path, strerror(-e));
 		return STATUS_USAGE;
+	}
+	if (s->witness && witness_create(&st->witness)) {
+		say("no memory for --witness");
+		return STATUS_HOST;
 	}
 	if (((s->top || s->by_symbol) && attrib_create(&st->attrib, &vm->vcpu.state)) || (s->phases && phases_create(&vm->phases, s->phase, s->phases))) {
 		say("no memory for --top or --phase");

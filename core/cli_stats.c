@@ -10,6 +10,7 @@
 #include "cli.h"
 #include "core/console.h"
 #include "core/phase.h"
+#include "core/witness.h"
 
 const char *cli_end_name(enum vm_end end)
 {
@@ -185,6 +186,40 @@ static json_t *phases_json(const struct phases *p)
 	return a;
 }
 
+static json_t *seen(bool yes, json_t *v)
+{
+	if (yes)
+		return v;
+	json_decref(v);
+	return json_null();
+}
+
+/* An event's first entry: what the CPU held, null where that could not be seen, and what the guest believes. */
+static json_t *witness_row(unsigned k, unsigned m, const struct witness_note *n)
+{
+	const struct witness_real *r = &n->real;
+
+	return json_pack("{s:s,s:s,s:o,s:{s:o,s:o,s:o,s:o,s:s},s:{s:o,s:o,s:o,s:i}}", "kind", event_kind_name[k], "mechanism", event_mech_name[m],
+		"eip", hex(n->eip),
+		"real", "cs", seen(r->seen & WITNESS_CS, hex(r->cs)), "ss", seen(r->seen & WITNESS_SS, hex(r->ss)),
+		"eflags", seen(r->seen & WITNESS_FLAGS, hex(r->eflags)), "cpl", seen(r->seen & WITNESS_CPL, json_integer(r->cpl)),
+		"mode", r->nonroot ? "non-root" : "root",
+		"guest", "cs", hex(n->guest.cs), "ss", hex(n->guest.ss), "eflags", hex(n->guest.eflags), "cpl", (int)n->guest.cpl);
+}
+
+static json_t *witness_json(struct stats *s)
+{
+	if (!s->witness)
+		return json_null();
+	json_t *a = json_array();
+	witness_end(s);
+	for (unsigned k = 0; k < EV_COUNT; k++)
+		for (unsigned m = 0; m < MECH_COUNT; m++)
+			if (s->witness->note[k][m].taken)
+				json_array_append_new(a, witness_row(k, m, &s->witness->note[k][m]));
+	return a;
+}
+
 json_t *stats_json(struct vm *vm, const char *engine, int status, const char *guest)
 {
 	const struct truth *t = read_truth(vm);
@@ -195,7 +230,7 @@ json_t *stats_json(struct vm *vm, const char *engine, int status, const char *gu
 		interface = vm->image.kind == IMAGE_XEN ? "xen" : "trap";
 	console_sha256(vm, console);
 	mem_sha256(&vm->mem, memory);
-	return json_pack("{s:s,s:s,s:o,s:s,s:s,s:b,s:o,s:s,s:i,s:s,s:s,s:s,s:o,s:I,s:o,s:o,s:o,s:o,s:o,s:f,s:I,s:o}",
+	return json_pack("{s:s,s:s,s:o,s:s,s:s,s:b,s:o,s:s,s:i,s:s,s:s,s:s,s:o,s:I,s:o,s:o,s:o,s:o,s:o,s:f,s:I,s:o,s:o}",
 		"guest", guest, "backend", vm->ops->name, "interface", interface ? json_string(interface) : json_null(),
 		"engine", engine, "origin", getenv("RINGLAB_NESTED") ? "nested" : "measured", "available", 1,
 		"why", vm->end == END_EXIT ? json_null() : json_string(vm->why), "end", cli_end_name(vm->end), "status", status,
@@ -203,5 +238,6 @@ json_t *stats_json(struct vm *vm, const char *engine, int status, const char *gu
 		"registers", registers_json(&vm->vcpu.state), "unknown_accesses", (json_int_t)vm->bus.unknown,
 		"truth", truth_json(t), "cells", cells_json(t), "events", events_json(&vm->vcpu.stats, t),
 		"notes", notes_json(&vm->vcpu.stats), "phases", phases_json(vm->phases),
-		"run_seconds", (double)vm->run_ns / 1e9, "run_cycles", (json_int_t)vm->run_cycles, "timeline", timeline_json(vm->timeline));
+		"run_seconds", (double)vm->run_ns / 1e9, "run_cycles", (json_int_t)vm->run_cycles, "timeline", timeline_json(vm->timeline),
+		"witness", witness_json(&vm->vcpu.stats));
 }

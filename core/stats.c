@@ -153,5 +153,6 @@ void stats_fini(struct stats *s)
 			free(s->cell[k][m].hist);
 	for (unsigned i = 0; i < s->hw_n; i++)
 		free(s->hw[i].cell.hist);
+	free(s->witness);
 	memset(s, 0, sizeof(*s));
 }

@@ -19,7 +19,24 @@ struct demo {
 	/* 0, or a status to exit with after saying why on standard error. */
 	int (*show)(struct stage *s);
 };
-/* Each demo_NAME.c defines one, `const struct demo demo_NAME`; demo.c has the list. */
+/* Each demo_NAME.c defines one, `const struct demo demo_NAME` (- becomes _); demo.c has the list, where each name stands already. */
+
+/* What the command line knows, and a demonstration needs not. */
+struct demo_setup {
+	const char *guests;   /* the guests' directory */
+	const char *nested;   /* where scripts/nested-vtx keeps its results, without $XDG_CACHE_HOME */
+	const char *recorded; /* of runs on the nested machine that are kept: NAME.json */
+	const char *html, *facts; /* files to write, or NULL */
+	bool automatic;       /* no pauses */
+	bool vtx_here;        /* /dev/kvm is VT-x */
+	/* The path of a guest's native image; false when there is none. */
+	bool (*image)(void *ctx, const char *guest, char *path, size_t n);
+	void *ctx;
+};
+/* Runs one on standard output: 0; a status to exit with after saying why; or -ENOENT after saying which there are. */
+int demo_show(const char *name, const struct demo_setup *setup);
+/* The i-th of the demonstrations that this build has; NULL behind the last. */
+const struct demo *demo_at(unsigned i);
 
 /* --- telling --- */
 
@@ -55,7 +72,8 @@ struct demo_guest {
 	const char *backend;    /* "bt", "pv", "interp", "vtx" */
 	const char *interface;  /* pv: "xen", "trap" …; NULL elsewhere */
 	const char *append;     /* NULL: as guests.cfg has it */
-	const char *options;    /* more options of `ringlab run`, blank-separated, or NULL */
+	/* More options of `ringlab run`, blank-separated, or NULL: "--witness", "--listing SYMBOL". For "vtx" also "--ept 0", shadow paging. */
+	const char *options;
 	unsigned timeout_s;     /* 0: 20 */
 };
 
@@ -66,6 +84,12 @@ struct demo_guest {
  * "nested"; else from the recorded run in docs/lectures/recorded/, whose origin is "recorded"; each is labelled where it is shown.
  */
 json_t *demo_run(struct stage *s, const struct demo_guest *g);
+/* True when the guest ran to its own end. Else says so on the stage, and why; a demonstration goes on without that column. */
+bool demo_ran(struct stage *s, const json_t *column);
+/* The same guest by each technique: bt, pv:trap, pv:patch, pv:previrt, pv:xen, vtx. NULL where demo_ran says no. append, options: as above. */
+#define DEMO_TECHNIQUES 6
+void demo_techniques(struct stage *s, const char *guest, const char *append, const char *options, const json_t *column[DEMO_TECHNIQUES]);
+
 /* Of a COLUMN: events of that kind, over all mechanisms (mech NULL) or one. Counts; and the median cost of the row with most events, or -1. */
 long long demo_count(const json_t *column, const char *kind, const char *mech);
 long long demo_cost(const json_t *column, const char *kind);
@@ -85,6 +109,23 @@ const json_t *demo_witness(const json_t *column, const char *kind);
 
 /* --- facts --- */
 
-/* Records and returns: the key names where it is from, "bt.count.int-flag", so that a test can look it up. */
+/*
+ * Every number, selector and mechanism shown is recorded, so that tests can look it up in the run's COLUMN, and in a run of their own.
+ * These build the key: "GUEST[:APPEND]@NAME." and then, of the column with demo_name NAME, one of
+ *   count.KIND[.MECHANISM]  cost.KIND  mechanism.KIND  console.NAME  witness.KIND.real|guest.FIELD
+ * Cost and counts that differ from run to run are only held against their own column.
+ */
+long long demo_fact_count(struct stage *s, const json_t *column, const char *kind, const char *mech);
+long long demo_fact_cost(struct stage *s, const json_t *column, const char *kind);
+const char *demo_fact_mechanism(struct stage *s, const json_t *column, const char *kind);
+/* As demo_console: NULL when the guest printed no such line. */
+const char *demo_fact_console(struct stage *s, const json_t *column, const char *name);
+/* Of demo_witness: "cs", "ss", "eflags", "cpl", "mode" of the side "real" or "guest", as text; "-" for what cannot be seen. */
+const char *demo_fact_witness(struct stage *s, const json_t *column, const char *kind, const char *side, const char *field);
+
+/*
+ * Records and returns what the functions above have no form for. The key is one of theirs, with NAME alone for "GUEST@NAME" if you like
+ * ("bt.count.int-flag"), or begins with "derived." when it was worked out from several: tests look those up nowhere.
+ */
 long long demo_fact(struct stage *s, const char *key, long long v);
 const char *demo_fact_text(struct stage *s, const char *key, const char *v);

@@ -50,6 +50,7 @@ struct stat_note {
 
 struct trace;  /* trace.h: the --trace writer, or NULL */
 struct attrib; /* attrib.h: counts by guest address, or NULL */
+struct witness; /* witness.h: the CPU's registers at entries, or NULL */
 
 struct stats {
 	struct stat_cell cell[EV_COUNT][MECH_COUNT];
@@ -61,6 +62,7 @@ struct stats {
 	uint64_t string_elements;
 	struct trace *trace;
 	struct attrib *attrib;
+	struct witness *witness;
 	bool every; /* one of the two is there: every event is timed */
 	bool count_inline; /* --count-inline: backends emit counters on inline paths too */
 };

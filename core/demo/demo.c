@@ -1,0 +1,65 @@
+/*
+ * demo.c - the list of demonstrations, and how one is shown.
+ *
+ * Every name is in the list from the start; each becomes real with its file, demo_NAME.c. Called by core/cli_demo.c. Read next:
+ * demo_rings.c, then stage.c.
+ */
+#include <errno.h>
+#include <string.h>
+#include "core/vm.h"
+#include "stage.h"
+
+/* In the order in which they build on each other. Weak: a demonstration whose file is not there is NULL here, and is passed over. */
+#define DEMOS(X) \
+	X(rings) \
+	X(ring_aliasing) \
+	X(ring_compression) \
+	X(address_space_compression) \
+	X(nonfaulting_state) \
+	X(guest_syscalls) \
+	X(interrupt_virtualization) \
+	X(hidden_state) \
+	X(trap_and_emulate) \
+	X(binary_rewriting) \
+	X(binary_translation) \
+	X(paravirtualization) \
+	X(pre_virtualization) \
+	X(vt_x) \
+	X(shadow_paging) \
+	X(devices) \
+	X(64_bit)
+
+#define DECLARE(name) extern const struct demo demo_##name __attribute__((weak));
+DEMOS(DECLARE)
+#define ROW(name) &demo_##name,
+static const struct demo *const demos[] = { DEMOS(ROW) };
+#define DEMO_COUNT (sizeof(demos) / sizeof(demos[0]))
+
+const struct demo *demo_at(unsigned i)
+{
+	for (size_t at = 0; at < DEMO_COUNT; at++)
+		if (demos[at] && !i--)
+			return demos[at];
+	return NULL;
+}
+
+int demo_show(const char *name, const struct demo_setup *setup)
+{
+	struct stage s = { .setup = setup };
+	int status;
+
+	for (unsigned i = 0; (s.demo = demo_at(i)) && strcmp(s.demo->name, name); i++)
+		;
+	if (!s.demo) {
+		say("there is no demonstration '%s'; there are:", name);
+		for (unsigned i = 0; (s.demo = demo_at(i)); i++)
+			say("  %s", s.demo->name);
+		return -ENOENT;
+	}
+	if (stage_begin(&s)) {
+		say("out of memory");
+		return 222;
+	}
+	status = s.demo->show(&s);
+	return stage_end(&s, !status) ? 222 : status;
+}

@@ -1,0 +1,120 @@
+/*
+ * demo_rings.c - where the guest's kernel really runs: in ring 0D under ring 0P, or in ring 3 with an illusion, or in ring 3 in the open.
+ *
+ * The first demonstration, and the pattern of the others: the code, the runs, then tables of what the guest saw, what the CPU was really
+ * doing, how often the VMM was entered and what that cost. guests/demo/rings.c is the guest. Read next: demo_ring_aliasing.c.
+ */
+#include "demo.h"
+
+#define GUEST "demo/rings"
+
+static void saw(struct stage *s, const json_t *const column[])
+{
+	static const char *const heads[] = { "technique", "kernel's CS", "ring it says", "user's CS", "ring it says", NULL };
+	struct demo_table *t = demo_table(s, heads);
+
+	for (unsigned i = 0; i < DEMO_TECHNIQUES; i++) {
+		static const char *const line[] = { "kernel-cs", "kernel-ring", "user-cs", "user-ring" };
+
+		if (!column[i])
+			continue;
+		demo_cell(t, "%s", demo_name(column[i]));
+		for (unsigned l = 0; l < 4; l++) {
+			const char *v = demo_fact_console(s, column[i], line[l]);
+			demo_cell(t, "%s", v ? v : "-");
+		}
+	}
+	demo_table_end(t);
+}
+
+static void real(struct stage *s, const json_t *const column[])
+{
+	static const char *const heads[] = { "technique", "VMM entered by", "real CS", "real ring", "CPU mode", "virtual CS", "virtual ring", NULL };
+	struct demo_table *t = demo_table(s, heads);
+
+	for (unsigned i = 0; i < DEMO_TECHNIQUES; i++) {
+		const char *const kind = "port-in";
+
+		if (!column[i])
+			continue;
+		demo_cell(t, "%s", demo_name(column[i]));
+		demo_cell(t, "%s", demo_fact_mechanism(s, column[i], kind));
+		demo_cell(t, "%s", demo_fact_witness(s, column[i], kind, "real", "cs"));
+		demo_cell(t, "%s", demo_fact_witness(s, column[i], kind, "real", "cpl"));
+		demo_cell(t, "%s", demo_fact_witness(s, column[i], kind, "real", "mode"));
+		demo_cell(t, "%s", demo_fact_witness(s, column[i], kind, "guest", "cs"));
+		demo_cell(t, "%s", demo_fact_witness(s, column[i], kind, "guest", "cpl"));
+	}
+	demo_table_end(t);
+}
+
+static void counts(struct stage *s, const json_t *const column[])
+{
+	static const char *const heads[] = { "technique", "event", "times", "by", "VMM cycles each", NULL };
+	static const char *const kinds[] = { "int-flag", "cr3-write", "port-in" };
+	struct demo_table *t = demo_table(s, heads);
+
+	for (unsigned k = 0; k < 3; k++)
+		for (unsigned i = 0; i < DEMO_TECHNIQUES; i++) {
+			if (!column[i])
+				continue;
+			long long n = demo_fact_count(s, column[i], kinds[k], NULL), cost = n ? demo_fact_cost(s, column[i], kinds[k]) : -1;
+
+			demo_cell(t, "%s", demo_name(column[i]));
+			demo_cell(t, "%s", kinds[k]);
+			demo_cell(t, "%lld", n);
+			demo_cell(t, "%s", demo_fact_mechanism(s, column[i], kinds[k]));
+			if (cost < 0)
+				demo_cell(t, "-");
+			else
+				demo_cell(t, "%lld", cost);
+		}
+	demo_table_end(t);
+}
+
+static void tradition(struct stage *s)
+{
+	demo_step(s, "Why not ring 1, as the books have it?");
+	demo_say(s, "32-bit VMMs that were part of a host's kernel had all four rings to give: themselves in ring 0, the guest's kernel in ring 1, its "
+		"programs in ring 3 (0/1/3). Paging tells only ring 3 from the others, so a kernel in ring 1 is safe from its programs, and "
+		"segment limits keep it away from the VMM. Xen, lguest and VirtualBox did this.");
+	demo_say(s, "Here the VMM is an ordinary process. The host's kernel gives a process ring 3 and nothing else: modify_ldt makes "
+		"descriptors of DPL 3 only, and a selector of a lower RPL is refused. So the guest's kernel shares ring 3 with its own "
+		"programs (0/3/3, without the 0), and something other than paging has to part them: see ring-compression. On x86-64 "
+		"even kernels must do it so, for long mode has no segment limits to keep ring 1 away from the VMM.");
+}
+
+static int show(struct stage *s)
+{
+	const json_t *column[DEMO_TECHNIQUES];
+	int e;
+
+	demo_step(s, "A kernel, and the ring it was written for");
+	demo_say(s, "A kernel is written for ring 0, and x86 checks it: these instructions fault anywhere else. Our guest runs them in a loop, and "
+		"before that looks into CS, whose low two bits are the ring of whoever looks; then a user program does so.");
+	if ((e = demo_code(s, GUEST ".elf", "privileged", 10)) || (e = demo_code(s, GUEST ".elf", "read_cs", 8)))
+		return 222;
+	demo_step(s, "What the guest sees");
+	demo_techniques(s, GUEST, NULL, "--witness", column);
+	saw(s, column);
+	demo_say(s, "Binary translation answers PUSH CS with the virtual CS: the illusion holds. So it does where the monitor has replaced the "
+		"instruction (patch, previrt). Under trap-and-emulate PUSH CS runs as it is, for it is not privileged, and shows the real selector: "
+		"ring 3. A Xen guest sees that too, and was told.");
+	demo_step(s, "What the hardware does");
+	demo_say(s, "At the first IN, the VMM looks at the CPU's own registers; what the guest believes in stands beside them. Root mode is where all "
+		"software runs that is no VT-x guest; a guest under VT-x has four rings of its own in non-root mode.");
+	real(s, column);
+	demo_step(s, "How often, and at what cost");
+	counts(s, column);
+	demo_say(s, "The same work, and the ring decides who is asked. Under VT-x the kernel is in ring 0 of non-root mode (0D: deprivileged): CLI and "
+		"CR3 are its own, and only the port is the VMM's, in ring 0 of root mode (0P: privileged). In ring 3 with translation, CLI is a store in the "
+		"translated code. In ring 3 without, each privileged instruction is a trap, or was replaced by something cheaper.");
+	tradition(s);
+	demo_point(s, "A guest's kernel can keep its ring only where the hardware has a second set of rings; everywhere else the ring is taken from it, and "
+		"the techniques differ in how well they hide that.",
+		"Uhlig et al., Intel Virtualization Technology, IEEE Computer 38(5), May 2005 (ring deprivileging, 0/1/3 and 0/3/3); Barham et al., "
+		"Xen and the Art of Virtualization, SOSP 2003 (ring 1).");
+	return 0;
+}
+
+const struct demo demo_rings = { "rings", "where the guest's kernel really runs, by each technique", show };
