@@ -78,7 +78,7 @@ void command_add_words(struct command_builder *b, const char *words)
 
 static const char *missing(const char *path)
 {
-	return access(path, R_OK) ? "its image was not built" : NULL;
+	return access(path, R_OK) ? "there is no image of the guest for it" : NULL;
 }
 
 static const char *command_native(struct command_builder *b, const struct engine_paths *p, const char *guest, const char *words)

@@ -90,7 +90,7 @@ static const char *engine_refused(const struct bench *b, const char *engine)
 	return NULL;
 }
 
-bool bench_wants(struct bench *b, const struct suite *s, const char *engine, const char *part)
+bool bench_wants(struct bench *b, const struct suite *s, const char *engine)
 {
 	const char *why;
 
@@ -98,7 +98,7 @@ bool bench_wants(struct bench *b, const struct suite *s, const char *engine, con
 		return false;
 	why = engine_refused(b, engine);
 	if (why)
-		bench_missing(b, s, engine, part, "%s", why);
+		bench_missing(b, s, engine, "", "%s", why);
 	return !why;
 }
 

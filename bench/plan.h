@@ -45,8 +45,8 @@ int bench_task(struct bench *b, const struct task *t);
  * Whether an engine is asked for (--backends; the interpreter only by name) and its backend can run here. Where it cannot, that is noted as
  * missing. Suites ask before they plan a task for it.
  */
-bool bench_wants(struct bench *b, const struct suite *s, const char *engine, const char *part);
-/* Notes why a part of a suite has no figures on an engine; env.json and summary.md list it. */
+bool bench_wants(struct bench *b, const struct suite *s, const char *engine);
+/* Notes why a part of a suite (part "": all of it) has no figures on an engine; env.json and summary.md list it. */
 __attribute__((format(printf, 5, 6)))
 void bench_missing(struct bench *b, const struct suite *s, const char *engine, const char *part, const char *fmt, ...);
 
@@ -80,6 +80,14 @@ const struct bench_options *bench_options_of(const struct bench *b);
 const char *bench_scratch(struct bench *b);
 /* Ctrl-C has been pressed: take may return early, with any sentence. */
 bool bench_interrupted(const struct bench *b);
-/* An engine gave a wrong answer: said on stderr at once, noted as missing, and the run's status will not be 0. */
+/*
+ * Engines must agree: records what this task's engine has for a figure's answer. NULL, or the engine that had another one before, and
+ * what it had.
+ */
+const char *bench_agree(struct bench *b, const struct task *t, const char *what, const char *answer, const char **theirs);
+/*
+ * An engine gave a wrong answer: said on stderr at once, noted as missing, and the run's status will not be 0. Returns the sentence, for
+ * take to return.
+ */
 __attribute__((format(printf, 4, 5)))
-void bench_wrong(struct bench *b, const struct task *t, const char *workload, const char *fmt, ...);
+const char *bench_wrong(struct bench *b, const struct task *t, const char *workload, const char *fmt, ...);

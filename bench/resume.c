@@ -260,7 +260,7 @@ static bool journal_line(struct bench *b, char *line, long long *raw, long long 
 
 		if (s)
 			bench_missing(b, s, f[2], f[3], "%s", f[4]);
-		b->wrong |= !strncmp(f[4], "WRONG:", 6);
+		b->wrong |= strstr(f[4], "WRONG:") != NULL;
 		return s != NULL;
 	}
 	if (n == 10 && !strcmp(f[0], "task")) {

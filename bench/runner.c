@@ -75,6 +75,12 @@ static int scratch_make(struct bench *b)
 	return -errno;
 }
 
+static bool same_missing(const struct missing *a, const struct missing *b)
+{
+	return !strcmp(a->engine, b->engine) && !strcmp(a->why, b->why);
+}
+
+/* Each reason once, with all that lacks a figure by it. */
 static void missing_print(const struct bench *b)
 {
 	for (size_t i = 0; i < b->missings; i++) {
@@ -82,9 +88,17 @@ static void missing_print(const struct bench *b)
 		bool told = false;
 
 		for (size_t k = 0; k < i; k++)
-			told |= b->missing[k].suite == m->suite && !strcmp(b->missing[k].engine, m->engine) && !strcmp(b->missing[k].why, m->why);
-		if (!told)
-			printf("  missing  %s %s on %s: %s\n", m->suite->name, m->part, m->engine, m->why);
+			told |= same_missing(&b->missing[k], m);
+		if (told)
+			continue;
+		printf("missing  %s:", m->engine);
+		for (size_t k = i; k < b->missings; k++) {
+			const struct missing *x = &b->missing[k];
+
+			if (same_missing(x, m))
+				printf("%s %s%s%s", k == i ? "" : ",", x->suite->name, *x->part ? " " : "", x->part);
+		}
+		printf(": %s\n", m->why);
 	}
 }
 
@@ -186,8 +200,8 @@ static int task_run(struct bench *b, struct entry *e, unsigned round)
 		return 0;
 	seconds = seconds_now() - t0;
 	if (why)
-		bench_missing(b, e->task.suite, e->task.engine, e->task.part, "%s%s%sround %u: %s", e->task.variant, *e->task.variant ? ", " : "",
-			"", round + 1, why);
+		bench_missing(b, e->task.suite, e->task.engine, e->task.part, "%s%sround %u: %s", e->task.variant,
+			*e->task.variant ? ", " : "", round + 1, why);
 	entry_end(e, round, !why, seconds);
 	return rundir_task(b, e, why, seconds);
 }
@@ -341,6 +355,7 @@ int bench_run(const struct bench_options *asked)
 	take_free(b);
 	free(b->held);
 	free(b->child);
+	free(b->answer);
 	series_free(&b->calibration.all);
 	rundir_close(b);
 	plan_free(b);

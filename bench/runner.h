@@ -58,6 +58,13 @@ struct rundir {
 	json_t *run;        /* what run.json says */
 };
 
+/* What the first engine had for an answer; the others must have the same. */
+struct answer {
+	const struct suite *suite;
+	const char *engine;
+	char what[64], text[64];
+};
+
 /* The host's noise over the whole run. */
 struct calibration {
 	struct series all; /* each loop, before and after each child that gave a timed sample */
@@ -83,6 +90,8 @@ struct bench {
 	size_t helds, held_room;
 	struct brackets *child;
 	size_t children;
+	struct answer *answer; /* of the whole run */
+	size_t answers;
 	char *time_text;      /* its rows of timeline.csv */
 	size_t time_size;
 	FILE *time_rows;

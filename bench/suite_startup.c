@@ -6,9 +6,10 @@
  * until the stamp's line arrives is an upper bound, and the workload is called so. While the guest waits, its process is looked at in
  * /proc. Each round is a new process, and a first one is thrown away, so that files are in the page cache. Read next: plan.h.
  */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <x86intrin.h>
-#include <stdlib.h>
 #include "plan.h"
 
 struct startup {
@@ -74,13 +75,13 @@ static int startup_plan(struct bench *b, const struct suite *s)
 		struct task t = { .suite = s, .engine = engines[i].name, .part = "first" };
 		const char *why;
 
-		if (!strcmp(engines[i].name, "native") || !bench_wants(b, s, engines[i].name, t.part))
+		if (!strcmp(engines[i].name, "native") || !bench_wants(b, s, engines[i].name))
 			continue;
 		why = engine_command(&engines[i], &bench_options_of(b)->paths, "first", "", &cmd);
 		if (why)
 			bench_missing(b, s, t.engine, t.part, "%s", why);
 		else if (bench_task(b, &t))
-			return -1;
+			return -ENOMEM;
 	}
 	return 0;
 }

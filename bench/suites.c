@@ -4,6 +4,8 @@
 #include "plan.h"
 
 const struct suite *const bench_suites[] = {
+	&suite_nano,
+	&suite_compute,
 	&suite_startup,
 	NULL,
 };

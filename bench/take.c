@@ -202,7 +202,7 @@ void bench_timeline(struct bench *b, const char *workload, double t_s, double wi
 	fprintf(b->time_rows, "%.12g\n", count);
 }
 
-void bench_wrong(struct bench *b, const struct task *t, const char *workload, const char *fmt, ...)
+const char *bench_wrong(struct bench *b, const struct task *t, const char *workload, const char *fmt, ...)
 {
 	char text[WHY_MAX];
 	va_list ap;
@@ -212,8 +212,32 @@ void bench_wrong(struct bench *b, const struct task *t, const char *workload, co
 	va_end(ap);
 	progress_end(b);
 	say("bench: %s %s on %s: %s", t->suite->name, workload, t->engine, text);
-	bench_missing(b, t->suite, t->engine, t->part, "WRONG: %s", text);
 	b->wrong = true;
+	snprintf(b->why, sizeof(b->why), "WRONG: %.*s", WHY_MAX - 8, text);
+	return b->why;
+}
+
+const char *bench_agree(struct bench *b, const struct task *t, const char *what, const char *answer, const char **theirs)
+{
+	struct answer *grown;
+
+	for (size_t i = 0; i < b->answers; i++) {
+		const struct answer *a = &b->answer[i];
+
+		if (a->suite != t->suite || strcmp(a->what, what))
+			continue;
+		*theirs = a->text;
+		return strcmp(a->text, answer) ? a->engine : NULL;
+	}
+	grown = realloc(b->answer, (b->answers + 1) * sizeof(*grown));
+	if (!grown)
+		return NULL;
+	b->answer = grown;
+	grown[b->answers] = (struct answer){ .suite = t->suite, .engine = t->engine };
+	snprintf(grown[b->answers].what, sizeof(grown->what), "%s", what);
+	snprintf(grown[b->answers].text, sizeof(grown->text), "%s", answer);
+	b->answers++;
+	return NULL;
 }
 
 void take_free(struct bench *b)
