@@ -229,8 +229,10 @@ static enum interp_result run_once(struct bt *b)
 	}
 	b->hot->resume = (uint64_t)(uintptr_t)code;
 	b->leave = INTERP_DONE;
-	if (bt_enter(b->code) == LEAVE_FAULT && !b->fault.kick)
+	if (bt_enter(b->code) == LEAVE_FAULT && !b->fault.kick) {
+		bt_witness_fault(b);
 		return fault_handle(b);
+	}
 	return b->leave;
 }
 
@@ -428,7 +430,10 @@ static int bt_vcpu_init(struct vcpu *v)
 
 static int bt_start(struct vcpu *v)
 {
-	(void)v;
+	struct bt *b = bt_of(v);
+
+	for (unsigned i = 0; v->stats.witness && i < TH_COUNT; i++)
+		b->hot->thunk[i] = i < TH_LIGHT ? bt_witness_thunks[i] : bt_witness_light_thunks[i - TH_LIGHT];
 	return 0;
 }
 

@@ -188,4 +188,24 @@ bt_thunks:
 	THUNK bt_co_soft
 	THUNK bt_co_soft, bt_callout_fpu
 
+/* The same with --witness: by way of bt_witness.c. */
+	.pushsection .data.rel.ro, "aw"
+	.globl bt_witness_thunks
+	.hidden bt_witness_thunks
+	.balign 8
+bt_witness_thunks:
+	.popsection
+	THUNK bt_wi_miss
+	THUNK bt_wi_chain
+	THUNK bt_wi_interp
+	THUNK bt_wi_interp, bt_callout_fpu
+	THUNK bt_wi_sti_window
+	THUNK bt_wi_in
+	THUNK bt_wi_out
+	THUNK bt_wi_cpuid
+	THUNK bt_wi_popf
+	THUNK bt_wi_stop
+	THUNK bt_wi_soft
+	THUNK bt_wi_soft, bt_callout_fpu
+
 	.section .note.GNU-stack,"",@progbits

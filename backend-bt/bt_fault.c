@@ -82,6 +82,9 @@ static void on_fault(int sig, siginfo_t *info, void *ucontext)
 	im = block_insn(b, k, rip);
 	b->fault = (struct bt_fault){ .sig = sig, .addr = (uint64_t)(uintptr_t)info->si_addr,
 		.probe = im->guest & IM_PROBE, .trapno = (uint32_t)uc->uc_mcontext.gregs[REG_TRAPNO], .err = (uint32_t)uc->uc_mcontext.gregs[REG_ERR] };
+	b->fault.cs = (uint16_t)uc->uc_mcontext.gregs[REG_CSGSFS];
+	b->fault.ss = (uint16_t)((uint64_t)uc->uc_mcontext.gregs[REG_CSGSFS] >> 48);
+	b->fault.eflags = (uint32_t)uc->uc_mcontext.gregs[REG_EFL];
 	fault_capture(b, uc, k, im);
 }
 

@@ -101,4 +101,18 @@ bt_light_thunks:
 	LIGHT bt_lt_seg_load
 	LIGHT bt_lt_verify
 
+/* The same with --witness. */
+	.pushsection .data.rel.ro, "aw"
+	.globl bt_witness_light_thunks
+	.hidden bt_witness_light_thunks
+	.balign 8
+bt_witness_light_thunks:
+	.popsection
+	LIGHT bt_wl_int
+	LIGHT bt_wl_iret
+	LIGHT bt_wl_sysenter
+	LIGHT bt_wl_sysexit
+	LIGHT bt_wl_seg_load
+	LIGHT bt_wl_verify
+
 	.section .note.GNU-stack,"",@progbits

@@ -267,6 +267,8 @@ struct bt_fault {
 	uint32_t trapno, err;
 	bool kick;        /* no fault: a kick at a boundary */
 	bool probe;       /* IM_PROBE */
+	uint16_t cs, ss;  /* the CPU's own, and EFLAGS, for --witness */
+	uint32_t eflags;
 };
 
 struct bt {
@@ -352,9 +354,14 @@ int bt_enter(void *hot_end);
 extern const char bt_resume_start[], bt_resume_end[], bt_fault_exit[];
 extern const uint64_t bt_thunks[TH_LIGHT];
 
+extern const uint64_t bt_witness_thunks[TH_LIGHT];
+
 /* bt_light.S */
 extern const char bt_light_start[], bt_light_end[];
-extern const uint64_t bt_light_thunks[TH_COUNT - TH_LIGHT];
+extern const uint64_t bt_light_thunks[TH_COUNT - TH_LIGHT], bt_witness_light_thunks[TH_COUNT - TH_LIGHT];
+
+/* bt_witness.c: what a host fault interrupted; nothing without --witness. */
+void bt_witness_fault(struct bt *b);
 
 /* bt.c */
 void bt_flags_out(struct bt *b); /* the translator's flags into state.rflags */

@@ -41,6 +41,7 @@ struct pv_cpu {
 	volatile uint32_t in_kick, kick_again; /* a kick's handler runs; another came meanwhile */
 	uint64_t cr2, raw_rip;
 	uint16_t cs, ss;
+	uint64_t true_flags;            /* the host's EFLAGS in the signal frame, for --witness */
 	uint32_t repaired;              /* a selector of the host's own was replaced: a fault that came with it is retried */
 	uint32_t live;                  /* DS, ES, FS, GS still hold what the guest left there */
 	/* Samples of hypercall costs: the fast path must not call what uses SSE. */

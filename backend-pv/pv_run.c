@@ -7,6 +7,7 @@
  */
 #include "pv_holes.h"
 #include "pv_scan.h"
+#include "core/witness.h"
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -214,6 +215,15 @@ static int entry_prepare(struct vcpu *v)
 	return pv_hide_switch(pv, c->user);
 }
 
+/* --witness: who was interrupted by the signal that brought us here. */
+static void pv_witness(struct vcpu *v)
+{
+	const struct pv_cpu *c = ((struct pv *)v->vm->priv)->cpu;
+
+	witness_entry(v, (uint32_t)v->state.rip, (uint32_t)v->state.rflags,
+		&(struct witness_real){ .seen = WITNESS_ALL, .cs = c->cs, .ss = c->ss, .eflags = (uint32_t)c->true_flags, .cpl = c->cs & 3 });
+}
+
 int pv_run(struct vcpu *v, struct exit *e)
 {
 	struct pv *pv = v->vm->priv;
@@ -239,9 +249,13 @@ int pv_run(struct vcpu *v, struct exit *e)
 		pv->cpu->live = 0;
 		enum pv_exit why = (enum pv_exit)(pv->gate ? pv_keys_enter(pv->cpu) : pv_enter(pv->cpu));
 		if (why != PVX_ABORT && why != PVX_BADENTRY) {
+			bool trapped = pv->cpu->live;
+
 			segs_pull(v);
 			if (pv->previrt)
 				pv_previrt_left(v);
+			if (trapped)
+				pv_witness(v);
 		}
 		if ((pv->holes && pv_holes_after(v, why)) || (pv->scan && pv->scan->step && pv_step_done(v, why)))
 			continue;

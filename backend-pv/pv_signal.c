@@ -62,6 +62,7 @@ static void take_guest(struct pv_cpu *c, ucontext_t *uc)
 	s->rflags = (s->rflags & ~(uint64_t)FL_REAL) | ((uint64_t)g[REG_EFL] & FL_REAL);
 	c->cs = (uint16_t)g[REG_CSGSFS];
 	c->ss = (uint16_t)((uint64_t)g[REG_CSGSFS] >> 48);
+	c->true_flags = (uint64_t)g[REG_EFL];
 	c->trapno = (uint32_t)g[REG_TRAPNO];
 	c->err = (uint32_t)g[REG_ERR];
 	c->cr2 = (uint64_t)g[REG_CR2];

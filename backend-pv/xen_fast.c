@@ -5,6 +5,7 @@
  * what is not handled here leaves to xen_hypercall.c, with everything saved. 0: done, go back to the guest.
  */
 #include "xen.h"
+#include "core/witness.h"
 
 /* Where guest code goes on: the RET that follows the far jump in the page's entry for nr. */
 static uint32_t return_address(const struct xen *x, uint32_t nr)
@@ -68,6 +69,18 @@ static bool light(struct pv_cpu *c, struct xen *x, uint32_t nr)
 	return true;
 }
 
+/*
+ * --witness: the far jump that brought the guest here has loaded our CS already; EFLAGS and SS are as the guest left them.
+ */
+static void witness_hypercall(struct pv_cpu *c)
+{
+	uint32_t cs;
+
+	__asm__ volatile("mov %%cs, %0" : "=r"(cs));
+	witness_entry(c->v, (uint32_t)c->st->rip, (uint32_t)c->st->rflags, &(struct witness_real){ .seen = WITNESS_ALL, .cs = (uint16_t)cs, .ss = c->far_ss,
+		.eflags = (uint32_t)c->raw_flags, .cpl = cs & 3 });
+}
+
 int pv_hypercall_fast(struct pv_cpu *c)
 {
 	struct cpu_state *s = c->st;
@@ -76,10 +89,14 @@ int pv_hypercall_fast(struct pv_cpu *c)
 	uint64_t n = c->v->stats.cell[EV_HYPERCALL][MECH_HYPERCALL].count;
 	uint64_t t0 = n < STAT_ALWAYS || n % STAT_EVERY == 0 || c->v->stats.trace ? __rdtsc() : 0;
 
+	if (x) {
+		c->far_eip = return_address(x, nr);
+		s->rip = c->far_eip;
+	}
+	if (c->v->stats.witness)
+		witness_hypercall(c);
 	if (!x) /* a site of `previrt`: xen_hypercall.c sends it on */
 		return PVX_HYPERCALL;
-	c->far_eip = return_address(x, nr);
-	s->rip = c->far_eip;
 	if (c->user || c->tf_seen || (c->raw_flags & FL_TF))
 		return PVX_HYPERCALL;
 	if (nr == 17 && s->gpr[R_EBX] == 0) /* xen_version(XENVER_version): the null hypercall */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include "core/witness.h"
 #include "vtx.h"
 
 static unsigned long long llu(uint64_t v)
@@ -172,11 +173,28 @@ static void exit_debug(struct vcpu *v, struct exit *e)
 	}
 }
 
+/* --witness: what KVM read from the VMCS. The guest's registers are the CPU's own, so that it believes what is true. */
+static void vtx_witness(struct vcpu *v)
+{
+	struct vtx_vcpu *c = vtx_vcpu(v);
+	struct kvm_sregs s;
+	struct kvm_regs r;
+
+	if (vtx_ioctl(c->fd, KVM_GET_REGS, &r) || vtx_ioctl(c->fd, KVM_GET_SREGS, &s))
+		return;
+	uint32_t flags = (uint32_t)r.rflags, cpl = s.ss.dpl & 3;
+	witness_note(&v->stats, (uint32_t)r.rip,
+		&(struct witness_real){ .seen = WITNESS_ALL, .cs = s.cs.selector, .ss = s.ss.selector, .eflags = flags, .cpl = cpl, .nonroot = true },
+		&(struct witness_guest){ s.cs.selector, s.ss.selector, flags, cpl });
+}
+
 /* What KVM_RUN returned with: 1 when *e is for core, 0 to enter again, -errno. */
 static int vtx_exit(struct vcpu *v, struct exit *e)
 {
 	struct kvm_run *run = vtx_vcpu(v)->run;
 
+	if (v->stats.witness)
+		vtx_witness(v);
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO: exit_port(v, e); return 1;
 	case KVM_EXIT_MMIO: exit_mmio(v); return 0;

@@ -42,14 +42,12 @@ static void settle(struct stats *s)
 	w->pending = false;
 }
 
-void witness_note(struct vcpu *v, uint32_t eip, uint32_t eflags, const struct witness_real *real)
+void witness_note(struct stats *s, uint32_t eip, const struct witness_real *real, const struct witness_guest *guest)
 {
-	struct witness *w = v->stats.witness;
-	const struct cpu_state *s = &v->state;
+	struct witness *w = s->witness;
 
-	settle(&v->stats);
-	w->now = (struct witness_note){ .eip = eip, .real = *real,
-		.guest = { .cs = s->seg[S_CS].sel, .ss = s->seg[S_SS].sel, .eflags = eflags, .cpl = CPL(s) } };
+	settle(s);
+	w->now = (struct witness_note){ .eip = eip, .real = *real, .guest = *guest };
 	w->pending = true;
 }
 

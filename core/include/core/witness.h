@@ -41,13 +41,16 @@ struct witness {
 };
 
 int witness_create(struct witness **w); /* 0 or -ENOMEM */
-/* Notes an entry; eflags: as the guest believes them to be. For general registers only: bt calls it with the guest's XMM in place. */
-void witness_note(struct vcpu *v, uint32_t eip, uint32_t eflags, const struct witness_real *real);
+/* Notes an entry. For general registers only: bt calls it with the guest's XMM in place. */
+void witness_note(struct stats *s, uint32_t eip, const struct witness_real *real, const struct witness_guest *guest);
 /* At the end of the run: the last entry's kinds. */
 void witness_end(struct stats *s);
 
-static inline void witness_entry(struct vcpu *v, const struct witness_real *real)
+/* The same where v->state is what the guest believes in, but for EFLAGS, which may be kept elsewhere. */
+static inline void witness_entry(struct vcpu *v, uint32_t eip, uint32_t eflags, const struct witness_real *real)
 {
+	const struct cpu_state *s = &v->state;
+
 	if (v->stats.witness)
-		witness_note(v, (uint32_t)v->state.rip, (uint32_t)v->state.rflags, real);
+		witness_note(&v->stats, eip, real, &(struct witness_guest){ s->seg[S_CS].sel, s->seg[S_SS].sel, eflags, CPL(s) });
 }
