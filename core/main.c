@@ -45,6 +45,7 @@ static const struct command {
 	{ "compare", cmd_compare, "run guests on all backends and print one table" },
 	{ "bench", cmd_bench, "measure suites on all backends and peers; a directory of results" },
 	{ "demo", cmd_demo, "demonstrations for lectures: what each technique does, shown live" },
+	{ "report", cmd_report, "result directories as one page: tables, plots, raw rows" },
 	{ "explain", cmd_explain, "how each backend handles an instruction, and where" },
 	{ "list", cmd_list, "the guests" },
 };

@@ -60,6 +60,7 @@ TEST_PACKAGES=(
 	"grub-pc-bin /usr/lib/grub/i386-pc/multiboot.mod"
 	"xorriso /usr/bin/xorriso"
 	"mtools /usr/bin/mformat"
+	"chromium /usr/bin/chromium"
 )
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
