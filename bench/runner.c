@@ -224,7 +224,7 @@ static void tasks_run(struct bench *b)
 
 static int summaries_write(struct bench *b)
 {
-	static int (*const write[])(const char *dir, char *why, size_t n) = { summary_write, plots_write };
+	static int (*const write[])(const char *dir, char *why, size_t n) = { plots_write, summary_write }; /* the summary shows the plots */
 	char why[1000];
 
 	for (size_t i = 0; i < sizeof(write) / sizeof(write[0]); i++) {
