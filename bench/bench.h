@@ -37,6 +37,9 @@ struct child_run {
 	/* Called for each line of the child's standard output, without the newline. pid may be looked at: the child lives. */
 	void (*line)(void *ctx, const char *text, pid_t pid);
 	void *ctx;
+	/* Called about once a second while it lives, or NULL. */
+	void (*tick)(void *ctx);
+	void *tick_ctx;
 
 	/* results */
 	int status;          /* exit status; 128 + signal; -1 when it was stopped for time, -2 by stop_fd */
@@ -115,7 +118,10 @@ struct bench_options {
 	bool quick;          /* an end within budget_s: a first round of everything, then as many rounds as fit */
 	bool count_nested;   /* --nested: exits counted by a nested machine with VT-x too */
 	double budget_s;     /* for measuring; 0: none */
+	unsigned timeout_s;  /* of a child, when that is shorter than its suite's own; 0: none */
 };
+
+#define QUICK_SECONDS 140 /* budget_s of --quick; the rest of three minutes is for starting and for the plots */
 
 /* runner.c: the whole run; an exit status of docs/exits.md. */
 int bench_run(const struct bench_options *o);

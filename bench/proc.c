@@ -129,8 +129,12 @@ static int child_watch(struct child_run *c, pid_t pid, int out, int err)
 			kill(-pid, SIGKILL);
 			kill(pid, SIGKILL); /* if it has not come to setpgid yet */
 		}
-		if (poll(p, 3, killed ? 1000 : (int)(left * 1000) + 1) <= 0 && killed)
+		int got = poll(p, 3, killed || (c->tick && left > 1) ? 1000 : (int)(left * 1000) + 1);
+
+		if (got <= 0 && killed)
 			break;
+		if (!got && c->tick)
+			c->tick(c->tick_ctx);
 		if (p[0].fd >= 0 && p[0].revents && !reader_pump(&r[0], c->line ? c->line : no_line, c->ctx, pid))
 			p[0].fd = -1;
 		if (p[1].fd >= 0 && p[1].revents && !reader_pump(&r[1], keep_error, c, pid))

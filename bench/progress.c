@@ -50,34 +50,52 @@ static void bar_text(char *bar, size_t done, size_t planned)
 /* Seconds to go: of the tasks, but no more than --quick allows. */
 static double seconds_left(const struct bench *b)
 {
-	double left = plan_seconds_left(b), allowed = b->o->budget_s - (seconds_now() - b->t0);
+	double now = seconds_now(), left = plan_seconds_left(b), allowed = b->o->budget_s - (now - b->t0);
+	const struct entry *e = b->now;
 
-	return b->o->budget_s > 0 && left > allowed ? fmax(allowed, 0) : left;
+	if (e->ended) /* how far the task under way is */
+		left -= fmin(now - b->task_t0, e->seconds / e->ended);
+	return fmax(b->o->budget_s > 0 && left > allowed ? allowed : left, 0);
 }
 
-void progress_task(struct bench *b, const struct entry *e, unsigned round)
+static void line_print(struct bench *b)
 {
-	const struct task *t = &e->task;
-	char bar[BAR + 1], left[40] = "", line[300];
+	const struct task *t = &b->now->task;
+	char bar[BAR + 1], left[60] = "", line[300];
 	size_t planned, done;
 	double s = seconds_left(b);
 
 	plan_count(b, &planned, &done);
-	if (!isnan(s) && done) {
-		duration_text(left, sizeof(left), s);
-		strcat(left, " left");
+	if (done) {
+		duration_text(left, sizeof(left) - 8, s);
+		strcat(left, " left  ");
 	}
 	if (b->terminal) {
 		bar_text(bar, done, planned);
-		snprintf(line, sizeof(line), "[%s] %zu/%zu  %s%sround %u: %s %s%s%s on %s", bar, done, planned, left, *left ? "  " : "", round + 1,
+		snprintf(line, sizeof(line), "[%s] %zu/%zu  %sround %u: %s %s%s%s on %s", bar, done, planned, left, t->round + 1,
 			t->suite->name, t->part, *t->variant ? " " : "", t->variant, t->engine);
 		fprintf(stderr, "\r\033[K%.*s", (int)columns_of(STDERR_FILENO) - 1, line);
 		fflush(stderr);
-	} else if (!done || seconds_now() - b->told >= PLAIN_EVERY_S) {
-		if (done)
-			say("bench: %zu of %zu tasks done, %s", done, planned, left);
-		b->told = seconds_now();
+	} else {
+		say("bench: %zu of %zu tasks done, %sround %u", done, planned, left, t->round + 1);
 	}
+}
+
+void progress_task(struct bench *b, const struct entry *e)
+{
+	b->now = e;
+	b->task_t0 = seconds_now();
+	if (b->terminal) {
+		line_print(b);
+	} else if (b->task_t0 - b->told >= PLAIN_EVERY_S) {
+		line_print(b);
+		b->told = b->task_t0;
+	}
+}
+
+void progress_tick(void *ctx)
+{
+	line_print(ctx);
 }
 
 void progress_end(struct bench *b)

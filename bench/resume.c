@@ -90,9 +90,9 @@ static int lock_take(struct rundir *s)
 
 static json_t *options_json(const struct bench_options *o)
 {
-	return json_pack("{s:s?,s:s?,s:s?,s:i,s:i,s:i,s:b,s:b,s:b,s:s,s:s,s:s}", "suites", o->suites, "backends", o->engines, "only", o->only,
+	return json_pack("{s:s?,s:s?,s:s?,s:i,s:i,s:i,s:b,s:b,s:b,s:i,s:s,s:s,s:s}", "suites", o->suites, "backends", o->engines, "only", o->only,
 		"rounds", (int)o->rounds, "reps", (int)o->reps, "cpu", o->cpu, "huge_pages", (int)o->huge_pages, "quick", (int)o->quick, "nested",
-		(int)o->count_nested, "ringlab", o->paths.ringlab, "guests", o->paths.guests, "linux", o->paths.images);
+		(int)o->count_nested, "timeout", (int)o->timeout_s, "ringlab", o->paths.ringlab, "guests", o->paths.guests, "linux", o->paths.images);
 }
 
 /* Removes what rundir_new made before it failed: there is nothing in it yet. */
@@ -175,6 +175,8 @@ static int options_take(struct bench_options *o, const json_t *j)
 	o->cpu = cpu;
 	o->huge_pages = json_is_true(json_object_get(j, "huge_pages"));
 	o->quick = json_is_true(json_object_get(j, "quick"));
+	o->timeout_s = (unsigned)json_integer_value(json_object_get(j, "timeout"));
+	o->budget_s = o->quick ? QUICK_SECONDS : 0;
 	o->count_nested = json_is_true(json_object_get(j, "nested"));
 	snprintf(o->paths.ringlab, sizeof(o->paths.ringlab), "%s", ringlab);
 	snprintf(o->paths.guests, sizeof(o->paths.guests), "%s", guests);

@@ -105,6 +105,9 @@ static void missing_print(const struct bench *b)
 /* Options, plan and files. 0, or a status to end with, having said why. */
 static int run_begin(struct bench *b, struct bench_options *o)
 {
+	int err;
+
+
 	if (stop_catch(b)) {
 		say("bench: signals cannot be caught: %s", strerror(errno));
 		return RUN_HOST;
@@ -126,7 +129,8 @@ static int run_begin(struct bench *b, struct bench_options *o)
 		missing_print(b);
 		return RUN_USAGE;
 	}
-	return (o->resume ? rundir_again(b) : rundir_new(b)) ? o->resume ? RUN_USAGE : RUN_HOST : 0;
+	err = o->resume ? rundir_again(b) : rundir_new(b);
+	return !err ? 0 : o->resume || err == -EEXIST ? RUN_USAGE : RUN_HOST;
 }
 
 static void begin_print(const struct bench *b)
@@ -187,6 +191,18 @@ static bool fits(struct bench *b, struct entry *e, unsigned round)
 	return false;
 }
 
+/* Says so at once, and notes it: once for each reason. */
+static void task_failed(struct bench *b, const struct task *t, const char *why)
+{
+	size_t noted = b->missings;
+
+	bench_missing(b, t->suite, t->engine, t->part, "%s%s%s", t->variant, *t->variant ? ": " : "", why);
+	if (b->missings == noted)
+		return;
+	progress_end(b);
+	say("bench: no figure of %s %s on %s in round %u: %s", t->suite->name, t->part, t->engine, t->round + 1, b->missing[noted].why);
+}
+
 /* One task. 0, or -errno: the run cannot go on. */
 static int task_run(struct bench *b, struct entry *e, unsigned round)
 {
@@ -194,14 +210,13 @@ static int task_run(struct bench *b, struct entry *e, unsigned round)
 	const char *why;
 
 	e->task.round = round;
-	progress_task(b, e, round);
+	progress_task(b, e);
 	why = take_run(b, &e->task);
 	if (why && bench_interrupted(b))
 		return 0;
 	seconds = seconds_now() - t0;
 	if (why)
-		bench_missing(b, e->task.suite, e->task.engine, e->task.part, "%s%sround %u: %s", e->task.variant,
-			*e->task.variant ? ", " : "", round + 1, why);
+		task_failed(b, &e->task, why);
 	entry_end(e, round, !why, seconds);
 	return rundir_task(b, e, why, seconds);
 }

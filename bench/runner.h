@@ -13,6 +13,8 @@
 
 #define WHY_MAX 400
 #define SLOW_ROUNDS 3     /* of a task that is `last` */
+#define QUICK_GRACE_S 15  /* that a child may run over the budget of --quick */
+#define QUICK_CHILD_S 30  /* the most that --quick gives to any child */
 #define TRIES 2           /* a task that failed so often is not tried again */
 #define DISTURBED 1.1     /* a calibration loop this much above the best one of the run tells of a disturbed phase */
 
@@ -35,7 +37,7 @@ struct entry {
 /* The calibration loop before and after one child. */
 struct brackets {
 	double before, after;
-	bool preempted;
+	bool shared; /* others had a good part of the CPU */
 };
 
 struct held_sample {
@@ -104,8 +106,8 @@ struct bench {
 
 	/* progress.c */
 	bool terminal;
-	double told;
-	size_t last_told;
+	double told, task_t0;
+	const struct entry *now;
 };
 
 /* plan.c */
@@ -155,6 +157,7 @@ void utc_text(char out[40], time_t t);
 
 /* progress.c */
 void progress_begin(struct bench *b);
-void progress_task(struct bench *b, const struct entry *e, unsigned round);
+void progress_task(struct bench *b, const struct entry *e); /* it begins now */
+void progress_tick(void *b); /* time goes by within a task */
 void progress_end(struct bench *b);
 void duration_text(char *out, size_t n, double seconds); /* "2 min 31 s" */

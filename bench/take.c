@@ -11,10 +11,11 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "runner.h"
 
-#define PREEMPTED_MAX 2   /* involuntary context switches of a child … */
-#define PREEMPTED_RATE 20 /* … and as many more a second, before we call it disturbed */
+#define FOREIGN_SHARE 0.1  /* of a child's time that others may have its CPU … */
+#define FOREIGN_TICKS 2    /* … and the grain in which the kernel counts that */
 
 static double median3(double a, double b, double c)
 {
@@ -40,11 +41,50 @@ double calibrate(struct bench *b)
 	return c;
 }
 
+/* Seconds since boot that a CPU was not idle, or was not ours (steal); NAN where the kernel does not say. */
+static double cpu_busy(int cpu)
+{
+	unsigned long long user, nice, system, irq, soft, steal;
+	char line[400], word[16];
+	double s = NAN;
+	FILE *f = cpu < 0 ? NULL : fopen("/proc/stat", "re");
+	int n = snprintf(word, sizeof(word), "cpu%d ", cpu);
+
+	while (f && isnan(s) && fgets(line, sizeof(line), f))
+		if (!strncmp(line, word, (size_t)n) &&
+		    sscanf(line, "%*s %llu %llu %llu %*u %*u %llu %llu %llu", &user, &nice, &system, &irq, &soft, &steal) == 6)
+			s = (double)(user + nice + system + irq + soft + steal) / (double)sysconf(_SC_CLK_TCK);
+	if (f)
+		fclose(f);
+	return s;
+}
+
+/* Whether others had the CPU for a good part of the time of a child that was pinned to it. */
+static bool shared(const struct child_run *c, double busy)
+{
+	double tick = 1 / (double)sysconf(_SC_CLK_TCK);
+
+	return busy - c->cpu_seconds > FOREIGN_SHARE * c->seconds + FOREIGN_TICKS * tick; /* false for NAN */
+}
+
+/* A child's time-out: its suite's, or less where the user or --quick allow less. */
+static unsigned timeout_of(const struct bench *b, unsigned s)
+{
+	const struct bench_options *o = b->o;
+	double left = o->budget_s + QUICK_GRACE_S - (seconds_now() - b->t0);
+
+	if (o->timeout_s && s > o->timeout_s)
+		s = o->timeout_s;
+	if (o->budget_s > 0)
+		s = (unsigned)fmax(fmin(fmin(s, QUICK_CHILD_S), left), 1);
+	return s;
+}
+
 int bench_child(struct bench *b, struct child_run *c)
 {
 	struct brackets *grown = realloc(b->child, (b->children + 1) * sizeof(*grown));
 	size_t i = b->children;
-	double before;
+	double before, busy;
 	int err;
 
 	if (!grown)
@@ -55,12 +95,17 @@ int bench_child(struct bench *b, struct child_run *c)
 	c->cpu = b->o->cpu;
 	c->no_huge_pages = !b->o->huge_pages;
 	c->stop_fd = b->stop_fd;
+	c->timeout_s = timeout_of(b, c->timeout_s);
+	if (b->terminal) {
+		c->tick = progress_tick;
+		c->tick_ctx = b;
+	}
+	busy = cpu_busy(c->cpu);
 	err = child_run(c);
 	if (err)
 		return err;
+	b->child[i].shared = shared(c, cpu_busy(c->cpu) - busy);
 	b->child[i].after = calibrate(b);
-	b->child[i].preempted = !engine_find(b->task->engine)->slow &&
-		(double)c->preempted > PREEMPTED_MAX + PREEMPTED_RATE * c->seconds;
 	return 0;
 }
 
@@ -166,7 +211,7 @@ static void row(const struct bench *b, FILE *f, const struct held_sample *h)
 	if (h->s.timed && h->child < b->children && !isnan(b->child[h->child].after)) {
 		const struct brackets *c = &b->child[h->child];
 
-		fprintf(f, "%.0f,%.0f,%d\n", c->before, c->after, c->preempted || fmax(c->before, c->after) > DISTURBED * b->calib_best);
+		fprintf(f, "%.0f,%.0f,%d\n", c->before, c->after, c->shared || fmax(c->before, c->after) > DISTURBED * b->calib_best);
 	} else {
 		fputs(",,\n", f);
 	}
@@ -204,16 +249,14 @@ void bench_timeline(struct bench *b, const char *workload, double t_s, double wi
 
 const char *bench_wrong(struct bench *b, const struct task *t, const char *workload, const char *fmt, ...)
 {
-	char text[WHY_MAX];
+	char text[300];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	progress_end(b);
-	say("bench: %s %s on %s: %s", t->suite->name, workload, t->engine, text);
 	b->wrong = true;
-	snprintf(b->why, sizeof(b->why), "WRONG: %.*s", WHY_MAX - 8, text);
+	snprintf(b->why, sizeof(b->why), "WRONG: %.60s: %s", workload, text);
 	return b->why;
 }
 

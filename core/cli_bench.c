@@ -10,7 +10,6 @@
 #include "paper.h"
 #include "plan.h"
 
-#define QUICK_SECONDS 140 /* for measuring; the rest of the three minutes is for starting and for the plots */
 #define NUMBER_MAX 2000
 
 static const char bench_help[] =
@@ -25,6 +24,7 @@ static const char bench_help[] =
 	"  --only LIST       of a suite: these kernels, cells or parts\n"
 	"  --rounds N        rounds of each suite (default: each has its own)\n"
 	"  --reps N          warm repetitions in each process (compute: 5)\n"
+	"  --timeout S       stop a process that takes longer (default: each suite has its own)\n"
 	"  --cpu N           the CPU for what is measured (default: the last one); -1: any\n"
 	"  --out DIR         where to write (default: results/<date>-<host>-<commit>); must not be there yet\n"
 	"  --resume DIR      goes on with an interrupted run, with its options\n"
@@ -147,7 +147,7 @@ static int option_take(struct bench_command *c, int opt)
 	struct bench_options *o = &c->o;
 	long v;
 
-	c->measures |= strchr("qboncNtRGLd", opt) != NULL;
+	c->measures |= strchr("qbonpcNtTRGLd", opt) != NULL;
 	switch (opt) {
 	case 'q': o->quick = true; o->budget_s = QUICK_SECONDS; return 0;
 	case 'b': o->engines = c->backends; return backends_parse(optarg, c->backends, sizeof(c->backends));
@@ -157,6 +157,11 @@ static int option_take(struct bench_command *c, int opt)
 		if (!parse_number(optarg, 1, NUMBER_MAX, &v))
 			return cli_usage("bench", "--%s %s: give a number from 1 to %d", opt == 'n' ? "rounds" : "reps", optarg, NUMBER_MAX);
 		*(opt == 'n' ? &o->rounds : &o->reps) = (unsigned)v;
+		return 0;
+	case 'T':
+		if (!parse_number(optarg, 1, 36000, &v))
+			return cli_usage("bench", "--timeout %s: give seconds from 1 to 36000", optarg);
+		o->timeout_s = (unsigned)v;
 		return 0;
 	case 'c':
 		if (!parse_number(optarg, -1, 1023, &v))
@@ -183,7 +188,7 @@ int cmd_bench(int argc, char **argv)
 	static const struct option options[] = {
 		{ "quick", 0, 0, 'q' }, { "backends", 1, 0, 'b' }, { "only", 1, 0, 'o' }, { "rounds", 1, 0, 'n' }, { "reps", 1, 0, 'p' },
 		{ "cpu", 1, 0, 'c' }, { "out", 1, 0, 'd' }, { "resume", 1, 0, 'r' }, { "nested", 0, 0, 'N' }, { "paper", 1, 0, 'P' },
-		{ "thp", 0, 0, 't' }, { "env", 0, 0, 'e' }, { "ringlab", 1, 0, 'R' }, { "guests", 1, 0, 'G' }, { "linux", 1, 0, 'L' },
+		{ "thp", 0, 0, 't' }, { "timeout", 1, 0, 'T' }, { "env", 0, 0, 'e' }, { "ringlab", 1, 0, 'R' }, { "guests", 1, 0, 'G' }, { "linux", 1, 0, 'L' },
 		{ "help", 0, 0, 'h' }, { 0 },
 	};
 	struct bench_command c = { .o = { .cpu = cpu_choose() } };
