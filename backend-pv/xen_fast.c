@@ -77,7 +77,8 @@ static void witness_hypercall(struct pv_cpu *c)
 	uint32_t cs;
 
 	__asm__ volatile("mov %%cs, %0" : "=r"(cs));
-	witness_entry(c->v, (uint32_t)c->st->rip, (uint32_t)c->st->rflags, &(struct witness_real){ .seen = WITNESS_ALL, .cs = (uint16_t)cs, .ss = c->far_ss,
+	witness_entry(c->v, (uint32_t)c->st->rip,
+		(uint32_t)((c->st->rflags & ~(uint64_t)FL_REAL) | (c->raw_flags & FL_REAL)), &(struct witness_real){ .seen = WITNESS_ALL, .cs = (uint16_t)cs, .ss = c->far_ss,
 		.eflags = (uint32_t)c->raw_flags, .cpl = cs & 3 });
 }
 

@@ -112,10 +112,12 @@ const json_t *demo_witness(const json_t *column, const char *kind);
 /*
  * Every number, selector and mechanism shown is recorded, so that tests can look it up in the run's COLUMN, and in a run of their own.
  * These build the key: "GUEST[:APPEND]@NAME." and then, of the column with demo_name NAME, one of
- *   count.KIND[.MECHANISM]  cost.KIND  mechanism.KIND  console.NAME  witness.KIND.real|guest.FIELD
+ *   count.KIND[.MECHANISM]  truth.KIND  cost.KIND  mechanism.KIND  console.NAME  witness.KIND.real|guest.FIELD
  * Cost and counts that differ from run to run are only held against their own column.
  */
 long long demo_fact_count(struct stage *s, const json_t *column, const char *kind, const char *mech);
+/* How often the guest executed it, as it counted itself; -1: it does not vouch for the kind. */
+long long demo_fact_truth(struct stage *s, const json_t *column, const char *kind);
 long long demo_fact_cost(struct stage *s, const json_t *column, const char *kind);
 const char *demo_fact_mechanism(struct stage *s, const json_t *column, const char *kind);
 /* As demo_console: NULL when the guest printed no such line. */

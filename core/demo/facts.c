@@ -36,6 +36,16 @@ long long demo_fact_count(struct stage *s, const json_t *column, const char *kin
 	return demo_fact(s, key, demo_count(column, kind, mech));
 }
 
+long long demo_fact_truth(struct stage *s, const json_t *column, const char *kind)
+{
+	const json_t *n = json_object_get(json_object_get(column, "truth"), kind);
+	char key[400];
+	int at = key_begin(column, key, sizeof(key));
+
+	snprintf(key + at, sizeof(key) - (size_t)at, "truth.%s", kind);
+	return demo_fact(s, key, n ? (long long)json_integer_value(n) : -1);
+}
+
 long long demo_fact_cost(struct stage *s, const json_t *column, const char *kind)
 {
 	char key[400];
