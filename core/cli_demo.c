@@ -86,7 +86,7 @@ int cmd_demo(int argc, char **argv)
 {
 	struct guest_list guests = { 0 };
 	char recorded[450], nested[450];
-	struct demo_setup setup = { .recorded = recorded, .nested = nested, .image = native_image, .ctx = &guests };
+	struct demo_setup setup = { .recorded = recorded, .nested = nested, .image = native_image, .ctx = &guests, .backends = cli_backends };
 	int status = demo_parse(&setup, argc, argv);
 
 	if (status)

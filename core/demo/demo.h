@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct stage;
+struct backend_ops;
 
 struct demo {
 	const char *name, *title; /* "ring-aliasing"; one line for the list */
@@ -32,6 +33,7 @@ struct demo_setup {
 	/* The path of a guest's native image; false when there is none. */
 	bool (*image)(void *ctx, const char *guest, char *path, size_t n);
 	void *ctx;
+	const struct backend_ops *const *backends; /* NULL-terminated: for their rules */
 };
 /* Runs one on standard output: 0; a status to exit with after saying why; or -ENOENT after saying which there are. */
 int demo_show(const char *name, const struct demo_setup *setup);

@@ -39,22 +39,23 @@ static void right(const char *name, uint32_t value)
 
 /* ---- registers that a process should not see ---- */
 
-static __attribute__((noinline)) uint32_t look_sgdt(void)
+static __attribute__((noipa)) uint32_t look_sgdt(void)
 {
 	return sgdt().base;
 }
 
-static __attribute__((noinline)) uint32_t look_sidt(void)
+static __attribute__((noipa)) uint32_t look_sidt(void)
 {
 	return sidt().base;
 }
 
+/* The NOP: single-stepping (--holes) runs what follows an instruction that the host kernel emulates, before it can look. */
 #define LOOK(name, code, kind) \
-	static __attribute__((noinline)) uint32_t look_##name(void) \
+	static __attribute__((noipa)) uint32_t look_##name(void) \
 	{ \
 		uint32_t v = 0; \
 		truth_add(kind, 1); \
-		__asm__ volatile(code : "+a"(v) : : "memory"); \
+		__asm__ volatile(code "; nop" : "+a"(v) : : "memory"); \
 		return v & 0xffff; \
 	}
 LOOK(sldt, "sldt %%ax", DT_STORE)
@@ -63,12 +64,12 @@ LOOK(smsw, "smsw %%ax", DT_STORE)
 LOOK(push, "pushl %%cs; popl %%eax", SEG_READ)
 LOOK(mov, "movl %%cs, %%eax", SEG_READ)
 
-static __attribute__((noinline)) uint32_t look_pushf(void)
+static __attribute__((noipa)) uint32_t look_pushf(void)
 {
 	return pushf();
 }
 
-static __attribute__((noinline)) void do_popf(uint32_t flags)
+static __attribute__((noipa)) void do_popf(uint32_t flags)
 {
 	popf(flags);
 }
@@ -76,7 +77,7 @@ static __attribute__((noinline)) void do_popf(uint32_t flags)
 /* ---- what the descriptors say: 0 when the CPU says that the selector names none ---- */
 
 #define ASK(name, code) \
-	static __attribute__((noinline)) uint32_t ask_##name(uint32_t selector) \
+	static __attribute__((noipa)) uint32_t ask_##name(uint32_t selector) \
 	{ \
 		uint32_t v = 0; \
 		truth_add(SEG_QUERY, 1); \
@@ -135,7 +136,7 @@ static bool see_frame(struct trap_frame *f)
 	return true;
 }
 
-static __attribute__((noinline)) uint32_t do_int(void)
+static __attribute__((noipa)) uint32_t do_int(void)
 {
 	uint32_t any = ~0u; /* no call of the library's */
 	trap_set(SYSCALL_VECTOR, see_frame);

@@ -36,7 +36,7 @@ static uint32_t median(uint32_t *s, uint32_t n)
 static char page[PAGE] __attribute__((aligned(4096)));
 
 #define DO(name, statement) \
-	static __attribute__((noinline)) void do_##name(void) \
+	static __attribute__((noipa)) void do_##name(void) \
 	{ \
 		statement; \
 	}
