@@ -232,8 +232,9 @@ static enum interp_result memory_fault(struct bt *b)
 		return by_interpreter(b, EV_HOST_FAULT);
 	}
 	if (addr - win >= WINDOW) {
-		/* A guard zone: the address wrapped around, or a segment's limit has to be checked. */
-		site_mark(b, eip, addr - win >= (uint64_t)-(int64_t)GUARD / 2 || addr - win < WINDOW + GUARD_HI ? SITE_WRAP : SITE_SOFT);
+		/* A guard zone: the address wrapped around, or, if computing it in 32 bits did not help, a segment's limit has to be checked. */
+		bool wrapped = addr - win >= (uint64_t)-(int64_t)(GUARD / 2) || addr - win < WINDOW + GUARD_HI;
+		site_mark(b, eip, wrapped && !(site_flags(b, eip) & SITE_WRAP) ? SITE_WRAP : SITE_SOFT);
 		return by_interpreter(b, EV_HOST_FAULT);
 	}
 	t0 = stat_begin(&v->stats, EV_SHADOW_FILL, MECH_TRAP);
