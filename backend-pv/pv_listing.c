@@ -86,6 +86,8 @@ static void code_print(const struct printer *p, const char *left, const uint8_t 
 	for (size_t i = 0; i < got; i++) {
 		snprintf(right, sizeof(right), "%08x  %s %s", (unsigned)in[i].address, in[i].mnemonic, in[i].op_str);
 		line(p, i ? "" : left, right, i ? NULL : words);
+		if (in[i].id == X86_INS_JMP || in[i].id == X86_INS_LJMP)
+			break; /* what is left of the place is never reached */
 	}
 	if (got)
 		cs_free(in, got);
@@ -136,7 +138,7 @@ static uint32_t insn_print(const struct printer *p, uint32_t la)
 	guest_at(p, la, &gpa);
 	uint32_t frame = (uint32_t)(gpa.a >> PAGE_SHIFT);
 	if (patch && frame < patch->frames && patch->state[frame] == CODE_SCANNED && patch_is_site(patch, frame, (unsigned)gpa.a & (PAGE_SIZE - 1)))
-		code_print(p, left, patch->copy + gpa.a, 1, la, "a trap: the VMM executes it");
+		code_print(p, left, patch->copy + gpa.a, 1, la, "trap: the VMM does it");
 	else if (patch && (frame >= patch->frames || patch->state[frame] == CODE_NONE))
 		line(p, left, "(not executable: never fetched)", NULL);
 	else

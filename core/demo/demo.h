@@ -59,6 +59,12 @@ void demo_lines(struct stage *s, const char *caption, const char *text);
  */
 int demo_code(struct stage *s, const char *image, const char *symbol, unsigned max);
 
+/*
+ * What --listing printed in this column's run, both sides cut to fit 80 columns: at most max lines, from the first that holds `from`
+ * (NULL: from the top).
+ */
+void demo_listing(struct stage *s, const char *caption, const json_t *column, const char *from, unsigned max);
+
 /* A table. Cells are text; a cell that begins with a digit or '-' is right-aligned. */
 struct demo_table;
 struct demo_table *demo_table(struct stage *s, const char *const *heads); /* NULL-terminated; at most 8 columns */
