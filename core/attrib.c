@@ -18,6 +18,7 @@
 struct slot {
 	uint32_t eip;
 	uint8_t kind, mech, paging, used;
+	uint32_t typical; /* a running median of the cycles of one event */
 	uint64_t count, cycles;
 };
 
@@ -63,6 +64,22 @@ static uint64_t own_cycles(struct attrib *a, uint64_t t0, uint64_t t1)
 	return inner < all ? all - inner : 0;
 }
 
+/*
+ * A running median: it moves by a part of itself towards each event, by a smaller part as events go by. What an event
+ * takes while the host has put the process aside is thousands of times the usual, and moves it no more than any other.
+ */
+static void typical_add(struct slot *s, uint64_t cycles)
+{
+	uint32_t c = cycles < UINT32_MAX ? (uint32_t)cycles : UINT32_MAX, step = s->typical / (s->count < 32 ? 4 : s->count < 128 ? 8 : 32) + 1;
+
+	if (!s->count)
+		s->typical = c;
+	else if (c > s->typical)
+		s->typical += c - s->typical < step ? c - s->typical : step;
+	else
+		s->typical -= s->typical - c < step ? s->typical - c : step;
+}
+
 void attrib_add(struct attrib *a, enum event_kind k, enum event_mech m, gva_t eip, uint64_t t0, uint64_t t1)
 {
 	uint64_t cycles = own_cycles(a, t0, t1);
@@ -81,6 +98,7 @@ void attrib_add(struct attrib *a, enum event_kind k, enum event_mech m, gva_t ei
 			*s = (struct slot){ .eip = addr, .kind = (uint8_t)k, .mech = (uint8_t)m, .paging = paging, .used = 1 };
 		}
 		if (s->eip == addr && s->kind == k && s->mech == m && s->paging == paging) {
+			typical_add(s, cycles);
 			s->count++;
 			s->cycles += cycles;
 			return;
@@ -142,6 +160,7 @@ long attrib_rows(const struct attrib *a, struct symbols *s, struct attrib_row **
 		r[n].kind = e->kind;
 		r[n].mech = e->mech;
 		r[n].count = e->count;
+		r[n].typical = e->count * e->typical;
 		r[n++].cycles = e->cycles;
 		sum->events += e->count;
 		sum->cycles += e->cycles;
@@ -151,6 +170,7 @@ long attrib_rows(const struct attrib *a, struct symbols *s, struct attrib_row **
 		if (out && !row_by_name(&r[out - 1], &r[i])) {
 			r[out - 1].count += r[i].count;
 			r[out - 1].cycles += r[i].cycles;
+			r[out - 1].typical += r[i].typical;
 		} else {
 			r[out++] = r[i];
 		}

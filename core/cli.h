@@ -32,6 +32,7 @@ bool cli_parse_seconds(const char *s, uint64_t *ns);   /* "2", "0.5" */
 int cmd_run(int argc, char **argv);
 int cmd_lockstep(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);

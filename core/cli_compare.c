@@ -21,7 +21,7 @@ struct compare {
 	const char *mem, *append, *timeout;
 	const char *merge[MERGE_MAX];
 	unsigned merges;
-	bool json, tsv, count_inline, quiet;
+	bool json, tsv, count_inline, by_symbol, quiet;
 };
 
 static const char compare_help[] =
@@ -37,7 +37,8 @@ static const char compare_help[] =
 	"  --append S        the guest's command line\n"
 	"  --mem M           guest memory (default 64M)\n"
 	"  --timeout S       for each run (default 120)\n"
-	"  --count-inline    also count what never leaves translated code\n";
+	"  --count-inline    also count what never leaves translated code\n"
+	"  --by-symbol       with --json: which guest symbols caused the events, too\n";
 
 /* A column that has no run behind it, and why. */
 static json_t *column_absent(const char *guest, const char *backend, const char *interface, const char *engine, const char *why)
@@ -97,6 +98,8 @@ static json_t *column_run(const struct compare *c, const char *guest, const stru
 	}
 	if (c->count_inline)
 		argv[n++] = "--count-inline";
+	if (c->by_symbol)
+		argv[n++] = "--by-symbol";
 	argv[n++] = (char *)guest;
 	if (!c->quiet)
 		fprintf(stderr, "ringlab: %s on %s%s%s …\n", guest, ops->name, interface ? ":" : "", interface ? interface : "");
@@ -204,7 +207,7 @@ static int compare_parse(struct compare *c, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "json", 0, 0, 'j' }, { "tsv", 0, 0, 'T' }, { "backends", 1, 0, 'b' }, { "interfaces", 0, 0, 'I' }, { "merge", 1, 0, 'm' }, { "append", 1, 0, 'a' }, { "mem", 1, 0, 'M' },
-		{ "timeout", 1, 0, 't' }, { "count-inline", 0, 0, 'i' }, { "help", 0, 0, 'h' }, { 0 },
+		{ "timeout", 1, 0, 't' }, { "count-inline", 0, 0, 'i' }, { "by-symbol", 0, 0, 's' }, { "help", 0, 0, 'h' }, { 0 },
 	};
 	uint64_t ns;
 	int opt;
@@ -228,6 +231,7 @@ static int compare_parse(struct compare *c, int argc, char **argv)
 			c->timeout = optarg;
 			break;
 		case 'i': c->count_inline = true; break;
+		case 's': c->by_symbol = true; break;
 		case 'h':
 			fputs(compare_help, stdout);
 			exit(0);

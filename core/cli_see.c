@@ -278,8 +278,9 @@ void see_json(const struct see *s, const struct vm *vm, json_t *column)
 	for (size_t i = 0; i < s->rows_n; i++) {
 		const struct attrib_row *r = &s->rows[i];
 
-		json_array_append_new(rows, json_pack("{s:o,s:s,s:s,s:I,s:I}", "symbol", name_json(r->name), "kind", event_kind_name[r->kind],
-			"mechanism", event_mech_name[r->mech], "count", (json_int_t)r->count, "cycles", (json_int_t)r->cycles));
+		json_array_append_new(rows, json_pack("{s:o,s:s,s:s,s:I,s:I,s:I}", "symbol", name_json(r->name), "kind", event_kind_name[r->kind],
+			"mechanism", event_mech_name[r->mech], "count", (json_int_t)r->count, "cycles", (json_int_t)r->cycles,
+			"typical", (json_int_t)r->typical));
 	}
 	rows_missing(s, &vm->vcpu.stats, left);
 	for (int k = 0; k < EV_COUNT; k++)

@@ -44,6 +44,7 @@ static const struct command {
 	{ "lockstep", cmd_lockstep, "run one guest on two engines and stop where they differ" },
 	{ "compare", cmd_compare, "run guests on all backends and print one table" },
 	{ "bench", cmd_bench, "measure suites on all backends and peers; a directory of results" },
+	{ "diff", cmd_diff, "what explains the difference between two runs, or two result directories" },
 	{ "demo", cmd_demo, "demonstrations for lectures: what each technique does, shown live" },
 	{ "report", cmd_report, "result directories as one page: tables, plots, raw rows" },
 	{ "explain", cmd_explain, "how each backend handles an instruction, and where" },

@@ -14,6 +14,7 @@ struct attrib_row {
 	char name[80]; /* a symbol; "[user]", "[boot]"; or an address where there are no symbols */
 	uint8_t kind, mech;
 	uint64_t count, cycles;
+	uint64_t typical; /* cycles, had each event taken what those at its address usually take: the host's pauses do not count */
 };
 
 /* What the rows are part of. */
