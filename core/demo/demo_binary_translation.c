@@ -7,7 +7,7 @@
 
 #define GUEST "demo/translate"
 
-static const json_t *bt_run(struct stage *s, const char *options)
+static const json_t *translated_run(struct stage *s, const char *options)
 {
 	return demo_run(s, &(struct demo_guest){ .guest = GUEST, .backend = "bt", .options = options });
 }
@@ -33,7 +33,7 @@ static void adapt_row(struct stage *s, struct demo_table *t, const char *name, c
 static void chains_show(struct stage *s, const json_t *plain)
 {
 	static const char *const heads[] = { "", "blocks", "not chained", "not predicted", "cycles a turn", NULL };
-	const json_t *no_chain = bt_run(s, "--no-chain"), *no_ret = bt_run(s, "--no-retpred");
+	const json_t *no_chain = translated_run(s, "--no-chain"), *no_ret = translated_run(s, "--no-retpred");
 	bool ran = demo_ran(s, no_chain) & demo_ran(s, no_ret);
 	struct demo_table *t = demo_table(s, heads);
 
@@ -48,7 +48,7 @@ static void chains_show(struct stage *s, const json_t *plain)
 static void adaptation_show(struct stage *s, const json_t *plain)
 {
 	static const char *const heads[] = { "", "host traps", "callouts", "first read", "later, each", NULL };
-	const json_t *no_adapt = bt_run(s, "--no-adapt"), *trap = demo_run(s, &(struct demo_guest){ .guest = GUEST, .backend = "pv", .interface = "trap" });
+	const json_t *no_adapt = translated_run(s, "--no-adapt"), *trap = demo_run(s, &(struct demo_guest){ .guest = GUEST, .backend = "pv", .interface = "trap" });
 	bool ran = demo_ran(s, no_adapt), direct = demo_ran(s, trap);
 	struct demo_table *t = demo_table(s, heads);
 
@@ -74,7 +74,7 @@ static int show(struct stage *s)
 	demo_say(s, "On the left the guest's instruction, on the right the host's, 64-bit code. Guest registers live in host registers, most instructions "
 		"are themselves, and an access to memory gets a base register: the window in which the guest's 4 GiB lie. A branch to code that is not yet "
 		"translated leads to a stub, which has it translated, and then writes the address of the translation into the branch: the blocks are chained.");
-	c = bt_run(s, "--listing demo_sum");
+	c = translated_run(s, "--listing demo_sum");
 	demo_listing(s, "ringlab run --listing demo_sum " GUEST, c, "demo_sum,", 44);
 	if (!demo_ran(s, c))
 		return 0;
@@ -87,7 +87,7 @@ static int show(struct stage *s)
 	demo_say(s, "One load reads a variable a thousand times, and then an address where no memory is. The translation was a plain load, and it faults: a host "
 		"trap, dear as all of them. The translator learns from it. It retranslates the block with a call in the place of that load.");
 	demo_code(s, GUEST ".elf", "demo_device", 6);
-	c = bt_run(s, "--listing demo_device");
+	c = translated_run(s, "--listing demo_device");
 	demo_listing(s, "ringlab run --listing demo_device " GUEST, c, "demo_device,", 30);
 	adaptation_show(s, c);
 	demo_say(s, "The first read pays for the trap and for the new translation. Under direct execution (pv:trap) the CPU has nothing to learn with: "

@@ -1,5 +1,5 @@
 /*
- * code.c - guest code on the stage: an ELF symbol's bytes from the image, read by libelf, disassembled by Capstone.
+ * code_listing.c - guest code on the stage: an ELF symbol's bytes from the image, read by libelf, disassembled by Capstone.
  *
  * Called by the demonstrations through demo_code. The image is the file that the run then loads. Read next: guest.c.
  */
