@@ -119,6 +119,8 @@ struct bench_options {
 	bool count_nested;   /* --nested: exits counted by a nested machine with VT-x too */
 	double budget_s;     /* for measuring; 0: none */
 	unsigned timeout_s;  /* of a child, when that is shorter than its suite's own; 0: none */
+	const char *paper;   /* a paper whose figures stand beside ours in paper.md, or NULL (paper.c) */
+	const char *from;    /* --paper: a result directory to take instead of measuring, or NULL */
 };
 
 #define QUICK_SECONDS 140 /* budget_s of --quick; the rest of three minutes is for starting and for the plots */

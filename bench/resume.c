@@ -90,7 +90,8 @@ static int lock_take(struct rundir *s)
 
 static json_t *options_json(const struct bench_options *o)
 {
-	return json_pack("{s:s?,s:s?,s:s?,s:i,s:i,s:i,s:b,s:b,s:b,s:i,s:s,s:s,s:s}", "suites", o->suites, "backends", o->engines, "only", o->only,
+	return json_pack("{s:s?,s:s?,s:s?,s:s?,s:i,s:i,s:i,s:b,s:b,s:b,s:i,s:s,s:s,s:s}", "suites", o->suites, "paper", o->paper, "backends",
+		o->engines, "only", o->only,
 		"rounds", (int)o->rounds, "reps", (int)o->reps, "cpu", o->cpu, "huge_pages", (int)o->huge_pages, "quick", (int)o->quick, "nested",
 		(int)o->count_nested, "timeout", (int)o->timeout_s, "ringlab", o->paths.ringlab, "guests", o->paths.guests, "linux", o->paths.images);
 }
@@ -168,6 +169,7 @@ static int options_take(struct bench_options *o, const json_t *j)
 	if (!json_is_object(j) || !ringlab || !guests || !images || json_unpack((json_t *)j, "{s:i}", "cpu", &cpu))
 		return -EINVAL;
 	o->suites = text_of(j, "suites");
+	o->paper = text_of(j, "paper");
 	o->engines = text_of(j, "backends");
 	o->only = text_of(j, "only");
 	o->rounds = (unsigned)json_integer_value(json_object_get(j, "rounds"));

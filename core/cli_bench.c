@@ -30,6 +30,7 @@ static const char bench_help[] =
 	"  --resume DIR      goes on with an interrupted run, with its options\n"
 	"  --nested          also counts exits in a nested machine with VT-x, where /dev/kvm is none (minutes)\n"
 	"  --paper NAME      the seven nanobenchmarks beside a paper's figures: adams-agesen\n"
+	"  --from DIR        with --paper: takes the figures of that result directory, and measures nothing\n"
 	"  --thp             allow huge pages (default: off for all children)\n"
 	"  --env             print what is known of this machine, as in env.json, and measure nothing\n"
 	"  --ringlab FILE, --guests DIR, --linux DIR   another binary, other guests, other kernels\n\n"
@@ -174,6 +175,7 @@ static int option_take(struct bench_command *c, int opt)
 	case 'r': o->resume = optarg; return *optarg ? 0 : cli_usage("bench", "--resume: name a directory");
 	case 'N': o->count_nested = true; return 0;
 	case 'P': c->paper = optarg; return 0;
+	case 'F': c->o.from = optarg; return 0;
 	case 't': o->huge_pages = true; return 0;
 	case 'e': c->env = true; return 0;
 	case 'R': snprintf(o->paths.ringlab, sizeof(o->paths.ringlab), "%s", optarg); return 0;
@@ -188,6 +190,7 @@ int cmd_bench(int argc, char **argv)
 	static const struct option options[] = {
 		{ "quick", 0, 0, 'q' }, { "backends", 1, 0, 'b' }, { "only", 1, 0, 'o' }, { "rounds", 1, 0, 'n' }, { "reps", 1, 0, 'p' },
 		{ "cpu", 1, 0, 'c' }, { "out", 1, 0, 'd' }, { "resume", 1, 0, 'r' }, { "nested", 0, 0, 'N' }, { "paper", 1, 0, 'P' },
+		{ "from", 1, 0, 'F' },
 		{ "thp", 0, 0, 't' }, { "timeout", 1, 0, 'T' }, { "env", 0, 0, 'e' }, { "ringlab", 1, 0, 'R' }, { "guests", 1, 0, 'G' }, { "linux", 1, 0, 'L' },
 		{ "help", 0, 0, 'h' }, { 0 },
 	};
@@ -212,6 +215,10 @@ int cmd_bench(int argc, char **argv)
 		return cli_usage("bench", "--resume goes on with the options of the run that it names, and takes no others");
 	if (c.env)
 		return bench_env(&c.o) ? STATUS_HOST : 0;
+	if (c.o.from && (!c.paper || c.measures || c.o.suites))
+		return cli_usage("bench", "--from goes with --paper and no option that says what to measure");
+	if (c.paper && c.o.suites)
+		return cli_usage("bench", "--paper has its own suite, and takes no other");
 	if (c.paper)
 		return bench_paper(&c.o, c.paper);
 	return bench_run(&c.o);
