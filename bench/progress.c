@@ -98,6 +98,13 @@ void progress_tick(void *ctx)
 	line_print(ctx);
 }
 
+void progress_say(struct bench *b, const char *text)
+{
+	if (b->terminal)
+		fprintf(stderr, "\r\033[K%s …", text);
+	fflush(stderr);
+}
+
 void progress_end(struct bench *b)
 {
 	if (b->terminal)

@@ -359,6 +359,7 @@ static int run_end(struct bench *b)
 	if (b->stopped && !done)
 		return run_nothing(b);
 	stop_release(b);
+	progress_say(b, "writing the tables and drawing the plots");
 	err = rundir_mark(b);
 	if (!err) {
 		env = env_make(b, !b->stopped);
@@ -372,6 +373,7 @@ static int run_end(struct bench *b)
 		err = summaries_write(b);
 	if (!err)
 		err = rundir_publish(b, !b->stopped);
+	progress_end(b);
 	if (err)
 		return RUN_HOST;
 	end_print(b);

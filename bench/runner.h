@@ -159,5 +159,6 @@ void utc_text(char out[40], time_t t);
 void progress_begin(struct bench *b);
 void progress_task(struct bench *b, const struct entry *e); /* it begins now */
 void progress_tick(void *b); /* time goes by within a task */
-void progress_end(struct bench *b);
+void progress_say(struct bench *b, const char *text); /* on a terminal only */
+void progress_end(struct bench *b); /* the line is gone; others may write */
 void duration_text(char *out, size_t n, double seconds); /* "2 min 31 s" */

@@ -44,24 +44,34 @@ static void compute_line(void *ctx, const char *text, pid_t pid)
 		.rep = rep ? rep - 1 : 0, .timed = true, .value = cycles });
 }
 
+static bool engine_usable(struct bench *b, const struct suite *s, const struct engine *e)
+{
+	struct engine_command cmd;
+	const char *why;
+
+	if (!bench_wants(b, s, e->name))
+		return false;
+	why = engine_command(e, &bench_options_of(b)->paths, "compute", "", &cmd);
+	if (why)
+		bench_missing(b, s, e->name, "", "%s", why);
+	return !why;
+}
+
 static int compute_plan(struct bench *b, const struct suite *s)
 {
-	for (size_t k = 0; k < sizeof(kernels) / sizeof(kernels[0]); k++)
-		for (size_t i = 0; i < engine_count && list_has(bench_options_of(b)->only, kernels[k]); i++) {
-			struct task t = { .suite = s, .engine = engines[i].name, .last = engines[i].slow };
-			struct engine_command cmd;
-			const char *why;
+	for (size_t i = 0; i < engine_count; i++) {
+		struct task t = { .suite = s, .engine = engines[i].name, .last = engines[i].slow };
+
+		if (!engine_usable(b, s, &engines[i]))
+			continue;
+		for (size_t k = 0; k < sizeof(kernels) / sizeof(kernels[0]); k++) {
 			int err;
 
 			strcpy(t.part, kernels[k]);
-			if (!bench_wants(b, s, t.engine))
-				continue;
-			why = engine_command(&engines[i], &bench_options_of(b)->paths, "compute", "", &cmd);
-			if (why)
-				bench_missing(b, s, t.engine, t.part, "%s", why);
-			else if ((err = bench_task(b, &t)))
+			if (list_has(bench_options_of(b)->only, kernels[k]) && (err = bench_task(b, &t)))
 				return err;
 		}
+	}
 	return 0;
 }
 
@@ -92,5 +102,5 @@ static const char *compute_take(struct bench *b, const struct task *t)
 }
 
 const struct suite suite_compute = {
-	"compute", "compute kernels: the same object files on every engine and natively", 31, 3, compute_plan, compute_take,
+	"compute", "compute kernels: the same object files on every engine and natively", 31, 5, compute_plan, compute_take,
 };

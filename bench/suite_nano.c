@@ -75,5 +75,5 @@ static const char *nano_take(struct bench *b, const struct task *t)
 }
 
 const struct suite suite_nano = {
-	"nano", "single operations: system calls, faults, CLI and STI, page tables, ports; timed by the guest", 7, 3, nano_plan, nano_take,
+	"nano", "single operations: system calls, faults, CLI and STI, page tables, ports; timed by the guest", 7, 5, nano_plan, nano_take,
 };

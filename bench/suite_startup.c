@@ -120,5 +120,5 @@ static const char *startup_take(struct bench *b, const struct task *t)
 }
 
 const struct suite suite_startup = {
-	"startup", "from process start to the guest's first instruction, and resident memory", 21, 5, startup_plan, startup_take,
+	"startup", "from process start to the guest's first instruction, and resident memory", 21, 7, startup_plan, startup_take,
 };

@@ -18,10 +18,12 @@
 
 static char dir[64];
 
-/* Plays nano for bt at once; "slow" words in its environment make other engines misbehave. */
+/* Plays nano for bt; other engines are slow, hang or die. Plays compute with a wrong checksum. */
 static const char script[] =
 	"#!/bin/sh\n"
 	"case \"$*\" in\n"
+	"*compute.elf) echo 'COMPUTE fib rep=0 cycles=10 sum=00000bad'; echo 'COMPUTE fib rep=1 cycles=9 sum=00000bad';\n"
+	"	echo COMPUTE-END; exit 0 ;;\n"
 	"doctor*) echo '{\"backends\": []}'; exit 0 ;;\n"
 	"*'--interface trap'*) kill -9 $$ ;;\n"
 	"*'--interface patch'*) exec >&- 2>&-; exec sleep 60 ;;\n"
@@ -198,6 +200,14 @@ Test(bench, killed_and_hung)
 	cr_expect_eq(json_array_size(json_object_get(env, "missing")), 2);
 	json_decref(env);
 	cr_expect_eq(run("test $(grep -c ',bt,' r/raw.csv) = 10 -a $(grep -c ',pv-' r/raw.csv) = 0"), 0);
+}
+
+/* An engine whose checksum is not native's: said, no figure of it, and not status 0. */
+Test(bench, a_wrong_answer)
+{
+	cr_expect_eq(run(RINGLAB_BINARY " bench compute --only fib --ringlab $PWD/play --backends native,bt --rounds 1 --out r"), 1);
+	cr_expect(log_has("WRONG: fib: it computed the checksum 00000bad, and native computed"));
+	cr_expect_eq(run("test $(grep -c ',bt,' r/raw.csv) = 0 -a $(grep -c ',native,' r/raw.csv) = 6"), 0);
 }
 
 /* A disk that fills up before, while and after it is measured: always a sentence, never a directory that looks whole. */
