@@ -4,6 +4,7 @@
 here = ARG0[1:strlen(ARG0) - strlen('compute.gp')]
 load here.'style.gp'
 name = 'compute'
+set ytics ()
 load name.'.set'
 xtitle = 'time, as a multiple of native (logarithmic)'
 note = 'Ratio to the same object files run natively, within a round; medians over the rounds with 95 % intervals. Origin: measured.'

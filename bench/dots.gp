@@ -2,9 +2,13 @@
 #
 # Loaded by the scripts of such plots, which set name, xtitle, note and, for ratios, reference (a line at 1); see plot_dots.c.
 width = 1200
+if (reference > 0) {
+	low = low < reference / 1.1 ? low : reference / 1.1
+	high = high > reference * 1.1 ? high : reference * 1.1
+}
+decades = log10(high / low)
 legend_rows = (series + 5) / 6
 height = 150 + 22 * legend_rows + 20 * rows + 60
-array row_of[1]
 
 do for [format in 'svg png'] {
 	eval begin(format, width, height)
@@ -24,6 +28,13 @@ do for [format in 'svg png'] {
 	set grid xtics ytics lc '#dcdcdc' lt 1, lc '#dcdcdc' lt 1
 	set mxtics 10
 	set format x '%g'
+	# Few decades have room for more numbers.
+	if (decades < 3.2) {
+		set xtics (0.001)
+		do for [d = int(floor(log10(low / 1.3))):int(ceil(log10(high)))] {
+			do for [m in decades < 1 ? '1 1.5 2 3 4 5 6 7 8' : '1 2 5'] { set xtics add (m * 10 ** d) }
+		}
+	}
 	set xlabel xtitle
 	if (reference > 0) {
 		set arrow 1000 from reference, graph 0 to reference, graph 1 nohead lc rgb '#000000' lw 1.5 back

@@ -13,13 +13,13 @@ do for [format in 'svg png'] {
 	load name.'.set'
 	width_px = 260 + 150 * panels
 	width_px = width_px < 1000 ? 1000 : width_px
-	height = 190 + 19 * rows
+	height = 210 + 19 * rows
 	eval begin(format, width_px, height)
 	set output name.'.'.format
 	set lmargin at screen 200.0 / width_px
 	set rmargin at screen 0.99
 	set tmargin at screen 1 - 150.0 / height
-	set bmargin at screen 45.0 / height
+	set bmargin at screen 66.0 / height
 	set label 1001 heading at screen 20.0 / width_px, screen 1 - 22.0 / height left font font_name.':Bold,'.(font_size + 4) noenhanced
 	set label 1002 machine at screen 20.0 / width_px, screen 1 - 46.0 / height left textcolor rgb '#505050' noenhanced
 	set label 1003 'Length: all exits of one operation, logarithmic, with the number behind; colours: the share of each kind. Empty: not counted. Origin: measured, unless a panel says nested.' \

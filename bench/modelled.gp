@@ -4,6 +4,7 @@
 here = ARG0[1:strlen(ARG0) - strlen('modelled.gp')]
 load here.'style.gp'
 name = 'modelled'
+set ytics ()
 load name.'.set'
 height = 190 + (14 * series + 10) * rows
 do for [format in 'svg png'] {
@@ -29,6 +30,6 @@ do for [format in 'svg png'] {
 	set xrange [left : high * 1.5]
 	bar = 0.36 / series
 	plot for [i = 1:series] name.'.dat' using ($3 == i ? $1 : NaN):2:(left):1:($2 - bar):($2 + bar) \
-		with boxxyerror fillstyle pattern (i % 3 == 0 ? 2 : i % 3 == 1 ? 4 : 5) border lc rgb series_colour(i) title series_name[i].' (modelled)'
+		with boxxyerror lc rgb series_colour(i) fillstyle pattern (i % 3 == 0 ? 2 : i % 3 == 1 ? 4 : 5) border lc rgb series_colour(i) title series_name[i].' (modelled)'
 	set output
 }

@@ -247,7 +247,7 @@ int plot_modelled_write(const struct result *r, FILE *data, FILE *set, char *why
 
 			if (!(v > 0))
 				continue;
-			fprintf(data, "%.10g %.6f %u\n", v, -row - 0.4 + 0.8 * (g + 0.5) / count, g + 1);
+			fprintf(data, "%.10g %.6f %u\n", v, -row + 0.4 - 0.8 * (g + 0.5) / count, g + 1);
 			low = fmin(low, v);
 			high = fmax(high, v);
 			any = true;

@@ -35,12 +35,12 @@ void set_number(FILE *set, const char *name, double value)
 void set_heading(FILE *set, const struct result *r, const char *title)
 {
 	const char *cpu = json_string_value(json_object_get(r->env, "cpu")), *commit = json_string_value(json_object_get(r->env, "commit"));
-	const char *host = json_string_value(json_object_get(r->env, "host"));
+	const char *host = json_string_value(json_object_get(r->env, "host")), *name = json_string_value(json_object_get(r->env, "name"));
 	char text[600];
 
 	set_text(set, "heading", title);
 	snprintf(text, sizeof(text), "%.80s (host %.40s); Ringlab %.40s; %.60s", cpu ? cpu : "unknown CPU", host ? host : "unknown", commit ? commit : "unknown",
-		r->name);
+		name ? name : r->name);
 	set_text(set, "machine", text);
 }
 
