@@ -61,6 +61,8 @@ TEST_PACKAGES=(
 	"xorriso /usr/bin/xorriso"
 	"mtools /usr/bin/mformat"
 	"chromium /usr/bin/chromium"
+	"parallel /usr/bin/parallel"
+	"protobuf-compiler /usr/bin/protoc"
 )
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
