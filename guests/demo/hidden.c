@@ -38,7 +38,7 @@ static void table_init(void)
 	hypercall(__HYPERVISOR_set_gdt, (uint32_t)&frame, ARRAY_LEN(gdt), 0, 0, 0);
 }
 
-static __attribute__((noinline)) void table_change(uint64_t d)
+static __attribute__((noipa)) void table_change(uint64_t d)
 {
 	hypercall(__HYPERVISOR_update_descriptor, page_pa(gdt) + (SELECTOR & ~7u), 0, (uint32_t)d, (uint32_t)(d >> 32), 0);
 }
@@ -50,19 +50,19 @@ static void table_init(void)
 	gdt_set(SELECTOR, descriptor(first, true));
 }
 
-static __attribute__((noinline)) void table_change(uint64_t d)
+static __attribute__((noipa)) void table_change(uint64_t d)
 {
 	gdt_set(SELECTOR, d);
 }
 #endif
 
-static __attribute__((noinline)) void load_fs(uint32_t selector)
+static __attribute__((noipa)) void load_fs(uint32_t selector)
 {
 	truth_add(SEG_LOAD, 1);
 	__asm__ volatile("movl %0, %%fs" : : "a"(selector) : "memory");
 }
 
-static __attribute__((noinline)) uint32_t read_fs(void)
+static __attribute__((noipa)) uint32_t read_fs(void)
 {
 	uint32_t v;
 

@@ -62,16 +62,21 @@ static inline void flags_restore(uint32_t was)
 		irq_on();
 }
 #else
+/* A critical section, to be shown. The last NOP ends STI's shadow: an interrupt that waits comes before the RET. */
+__asm__(".text; .globl critical; .type critical, @function; critical: cli; nop; sti; nop; ret; .size critical, . - critical");
+
 static __attribute__((noinline)) void cli_sti(void)
 {
 	truth_add(INT_FLAG, 2);
-	__asm__ volatile("cli; nop; sti; nop" : : : "memory");
+	__asm__ volatile("call critical" : : : "memory");
 }
 
 static inline uint32_t flags_save(void)
 {
-	uint32_t was = pushf();
-	cli();
+	uint32_t was;
+	truth_add(FLAGS_IMAGE, 1);
+	truth_add(INT_FLAG, 1);
+	__asm__ volatile("pushfl; popl %0; cli" : "=r"(was) : : "memory");
 	return was;
 }
 
@@ -81,7 +86,7 @@ static inline void flags_restore(uint32_t was)
 }
 #endif
 
-static __attribute__((noinline)) void save_restore(void)
+static __attribute__((noipa)) void save_restore(void)
 {
 	uint32_t was = flags_save();
 	flags_restore(was);

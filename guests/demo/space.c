@@ -26,7 +26,7 @@ struct tally {
 static struct fault fault;
 static uint32_t got;
 
-static void do_read(void *at)
+static __attribute__((noipa)) void do_read(void *at)
 {
 	got = *(volatile uint32_t *)at;
 }
@@ -71,7 +71,7 @@ static void do_write(void *at)
 	*(volatile uint32_t *)at = 0x41414141;
 }
 
-static void do_run(void *at)
+static __attribute__((noipa)) void do_run(void *at)
 {
 	__asm__ volatile("call *%0" : : "r"(at) : "eax", "ecx", "edx", "memory", "cc");
 }
@@ -158,7 +158,7 @@ static void do_write(void *at)
 	*(volatile uint32_t *)at = 0x41414141;
 }
 
-static void do_run(void *at)
+static __attribute__((noipa)) void do_run(void *at)
 {
 	__asm__ volatile("call *%1" : "=a"(got) : "r"((char *)at + 4) : "ecx", "edx", "memory", "cc");
 }
