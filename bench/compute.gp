@@ -9,4 +9,5 @@ load name.'.set'
 xtitle = 'time, as a multiple of native (logarithmic)'
 note = 'Ratio to the same object files run natively, within a round; medians over the rounds with 95 % intervals. Origin: measured.'
 reference = 1
+split = 1
 load here.'dots.gp'

@@ -9,4 +9,5 @@ load name.'.set'
 xtitle = 'TSC cycles of one operation (logarithmic)'
 note = 'Medians of the steady state, measured in the guest, with 95 % bootstrap intervals; further left is faster. Origin: measured.'
 reference = 0
+split = 0
 load here.'dots.gp'

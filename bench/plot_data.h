@@ -25,7 +25,7 @@ struct dots {
 	const char *series[DOTS_SERIES]; /* names */
 	unsigned count;
 	int row;                          /* of the next, from 0, downward */
-	double low, high;                 /* of all values drawn */
+	double low[DOTS_SERIES], high[DOTS_SERIES]; /* of all that is drawn of each series */
 };
 void dots_heading(struct dots *d, const char *text);            /* a line of its own, for a suite */
 void dots_row(struct dots *d, const char *text);                /* the next row */

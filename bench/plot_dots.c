@@ -38,10 +38,15 @@ bool dots_point(struct dots *d, const char *series, const struct interval *v)
 		return false;
 	if (i == d->count)
 		d->series[d->count++] = series;
-	d->low = d->low > 0 ? fmin(d->low, v->low) : v->low;
-	d->high = fmax(d->high, v->high);
+	d->low[i] = d->low[i] > 0 ? fmin(d->low[i], v->low) : v->low;
+	d->high[i] = fmax(d->high[i], v->high);
 	fprintf(d->data, "%.10g %.10g %.10g %d %u\n", v->mid, v->low, v->high, 1 - d->row, i + 1);
 	return true;
+}
+
+static bool is_emulator(const char *engine)
+{
+	return !strcmp(engine, "qemu-tcg") || !strcmp(engine, "bochs") || !strcmp(engine, "interp");
 }
 
 void dots_end(struct dots *d, bool engines)
@@ -49,9 +54,11 @@ void dots_end(struct dots *d, bool engines)
 	set_array(d->set, "series_name", d->series, d->count);
 	set_number(d->set, "series", d->count);
 	set_number(d->set, "rows", d->row);
-	set_number(d->set, "low", d->low);
-	set_number(d->set, "high", d->high);
 	fprintf(d->set, "array colour[%u]\narray point[%u]\n", d->count + 1, d->count + 1);
+	fprintf(d->set, "array emulator[%u]\narray series_low[%u]\narray series_high[%u]\n", d->count + 1, d->count + 1, d->count + 1);
+	for (unsigned i = 0; i < d->count; i++)
+		fprintf(d->set, "emulator[%u] = %d\nseries_low[%u] = %.10g\nseries_high[%u] = %.10g\n", i + 1, is_emulator(d->series[i]), i + 1, d->low[i],
+			i + 1, d->high[i]);
 	for (unsigned i = 0; i < d->count; i++)
 		fprintf(d->set, "colour[%u] = %s(%u)\npoint[%u] = %s(%u)\n", i + 1, engines ? "engine_colour" : "series_colour",
 			engines ? (unsigned)engine_rank(d->series[i]) + 1 : i + 1, i + 1, engines ? "engine_point" : "series_point",
@@ -74,7 +81,7 @@ static int cost_rows(struct dots *d, const struct view *v, const char *suite, co
 		for (unsigned c = 0; c < v->columns; c++) {
 			const struct result_group *g = view_at(v, v->workload[w], &v->column[c]);
 
-			if (!g || !(g->median.mid > 0) || (only && strncmp(v->column[c].engine, only, strlen(only))))
+			if (!g || !(g->median.mid > 0) || view_hole(v, v->workload[w], &v->column[c]) || (only && strncmp(v->column[c].engine, only, strlen(only))))
 				continue;
 			if (d->data && !headed)
 				dots_heading(d, suite);

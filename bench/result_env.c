@@ -42,7 +42,7 @@ static const struct {
 	{ NULL, "missing", ARRAY },   { NULL, "tsc_hz", NUMBER },    { NULL, "cpu", TEXT },        { NULL, "cpus", NUMBER },
 	{ NULL, "microcode", TEXT },  { NULL, "kernel", TEXT },      { NULL, "kvm_module", TEXT }, { NULL, "huge_pages", TEXT },
 	{ NULL, "mitigations", OBJECT }, { NULL, "packages", OBJECT }, { NULL, "peers", OBJECT },  { NULL, "doctor", OBJECT },
-	{ NULL, "calibration", OBJECT },
+	{ NULL, "calibration", OBJECT }, { NULL, "rounds", OBJECT },  { NULL, "governor", TEXT },    { NULL, "steal_seconds", NUMBER },
 	{ "date", "start", TEXT },    { "date", "end", TEXT },       { "tasks", "planned", NUMBER }, { "tasks", "done", NUMBER },
 	{ "calibration", "best", NUMBER }, { "calibration", "median", NUMBER }, { "calibration", "disturbed", NUMBER },
 	{ "calibration", "samples", NUMBER },

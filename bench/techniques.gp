@@ -9,4 +9,5 @@ load name.'.set'
 xtitle = 'TSC cycles of one operation (logarithmic)'
 note = 'xen: paravirtual; previrt: pre-virtualized; patch: rewritten at load; trap: trap-and-emulate. Medians, 95 % intervals; measured.'
 reference = 0
+split = 0
 load here.'dots.gp'

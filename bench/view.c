@@ -122,6 +122,13 @@ const struct view_column *view_column_of(const struct view *v, const char *engin
 	return NULL;
 }
 
+bool view_hole(const struct view *v, const char *workload, const struct view_column *c)
+{
+	const struct result_group *g = result_find(v->r, v->suite, workload, c->engine, "hole");
+
+	return g && g->median.mid > 0 && !strcmp(g->key->origin, c->origin);
+}
+
 const struct view_column *view_reference(const struct view *v, const char *workload)
 {
 	static const char *const references[] = { "native", "qemu-tcg" };

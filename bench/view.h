@@ -32,6 +32,8 @@ void view_free(struct view *v);
 const struct result_group *view_at(const struct view *v, const char *workload, const struct view_column *c);
 /* The column of the engine (of any origin), or NULL. */
 const struct view_column *view_column_of(const struct view *v, const char *engine);
+/* Whether the guest got a wrong answer there (metric "hole"), so that what it cost says nothing. */
+bool view_hole(const struct view *v, const char *workload, const struct view_column *c);
 /* What others are compared with for this workload: native where it has it, else qemu-tcg, else NULL. */
 const struct view_column *view_reference(const struct view *v, const char *workload);
 
