@@ -85,7 +85,7 @@ int previrt_table_written(struct vcpu *v)
 
 	if (!(p->written & WRITTEN))
 		return 0;
-	stat_count(&v->stats, EV_PT_WRITE, MECH_HYPERCALL);
+	stat_count_at(&v->stats, EV_PT_WRITE, MECH_HYPERCALL, GVA((uint32_t)(v->state.seg[S_CS].base + v->state.rip)));
 	if (!entry_maps(v, p->written & ~WRITTEN, &la))
 		return 0;
 	page = la >> PAGE_SHIFT;

@@ -34,7 +34,7 @@ static enum interp_result site_execute(struct vcpu *v, struct previrt_site *s, e
 
 	rip_set(v, s->addr + s->insn_at);
 	v->interp.mech = mech;
-	stat_count(&v->stats, EV_INTERPRET, mech);
+	stat_count_at(&v->stats, EV_INTERPRET, mech, GVA(s->addr));
 	if (s->kind == AB_STI) /* patched code has set it already, and then there would be no shadow */
 		v->state.rflags &= ~(uint64_t)FL_IF;
 	if (s->kind == AB_PTE) {

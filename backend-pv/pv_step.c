@@ -98,7 +98,7 @@ enum step pv_step_check(struct vcpu *v, struct exit *e)
 	pv->scan->guest_tf = v->state.rflags & FL_TF;
 	pv->scan->tf = !leaves(b, n);
 	pv->scan->own_tf = pv->scan->tf && b[0] != 0x9d && b[0] != 0xcf; /* POPF, IRET: what they leave is the guest's */
-	stat_count(&v->stats, EV_INTERPRET, MECH_TRAP);
+	stat_count_at(&v->stats, EV_INTERPRET, MECH_TRAP, GVA(la));
 	return STEP_GO;
 }
 

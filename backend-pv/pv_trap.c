@@ -50,7 +50,7 @@ enum step pv_trap_interpret(struct vcpu *v, struct exit *e)
 	struct pv *pv = v->vm->priv;
 	struct pv_cpu *c = pv->cpu;
 
-	stat_count(&v->stats, EV_INTERPRET, MECH_TRAP);
+	stat_count_at(&v->stats, EV_INTERPRET, MECH_TRAP, GVA((uint32_t)(v->state.seg[S_CS].base + v->state.rip)));
 	memcpy(v->state.fx, c->xsave, sizeof(v->state.fx));
 	enum interp_result r = pv->previrt ? pv_previrt_step(v) : interp_step(v);
 	memcpy(c->xsave, v->state.fx, sizeof(v->state.fx));

@@ -116,6 +116,20 @@ static inline uint64_t *xen_table(struct vcpu *v, uint32_t mfn)
 
 /* Guest memory with the guest kernel's rights: false on a fault (reads and writes may have happened in part). */
 bool xen_guest_read(struct vcpu *v, uint32_t va, void *buf, uint32_t len);
+
+/*
+ * Which guest instruction made the hypercall that is being done: behind the CALL into the hypercall page. For attribution only:
+ * where nobody asks for it, and at an iret, which jumps there, it is EIP.
+ */
+gva_t xen_caller(struct vcpu *v);
+/* Counts what a hypercall does. The quick ones come here with the guest's SSE registers in place: no call unless asked for. */
+static inline void xen_count(struct vcpu *v, enum event_kind k)
+{
+	if (v->stats.attrib)
+		stat_count_at(&v->stats, k, MECH_HYPERCALL, xen_caller(v));
+	else
+		stat_count(&v->stats, k, MECH_HYPERCALL);
+}
 bool xen_guest_write(struct vcpu *v, uint32_t va, const void *buf, uint32_t len);
 void *xen_va(struct vcpu *v, uint32_t va, bool write); /* xen_copy.c: the VMM's pointer, to the end of the page, or NULL */
 

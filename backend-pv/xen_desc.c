@@ -138,7 +138,7 @@ int32_t xen_set_gdt(struct vcpu *v, struct xen *x, const uint32_t *a)
 {
 	uint32_t frames[16], n, old = (x->gdt_entries + PER_FRAME - 1) / PER_FRAME;
 
-	stat_count(&v->stats, EV_DT_LOAD, MECH_HYPERCALL);
+	xen_count(v, EV_DT_LOAD);
 	if (a[1] > RESERVED_FIRST)
 		return -XEN_EINVAL;
 	n = (a[1] + PER_FRAME - 1) / PER_FRAME;
@@ -161,7 +161,7 @@ int32_t xen_update_descriptor(struct vcpu *v, struct xen *x, const uint32_t *a)
 {
 	uint64_t at = (uint64_t)a[1] << 32 | a[0], mfn = at >> PAGE_SHIFT, d = (uint64_t)a[3] << 32 | a[2];
 
-	stat_count(&v->stats, EV_DT_LOAD, MECH_HYPERCALL);
+	xen_count(v, EV_DT_LOAD);
 	if (mfn >= x->frames || (at & 7) || !descriptor_valid(&d))
 		return -XEN_EINVAL;
 	if (!xen_frame_get(v, (uint32_t)mfn, x->frame[mfn].type == FT_SEGDESC ? FT_SEGDESC : FT_WRITABLE))

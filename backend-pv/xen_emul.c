@@ -12,6 +12,7 @@
 
 static bool insn_fetch(struct vcpu *v, struct insn *i)
 {
+	i->t0 = __rdtsc();
 	i->at = (uint32_t)v->state.rip;
 	uint32_t la = (uint32_t)v->state.seg[S_CS].base + i->at, n = sizeof(i->b), first = PAGE_SIZE - (la & (PAGE_SIZE - 1));
 
@@ -54,7 +55,7 @@ static enum step port_io(struct vcpu *v, struct insn *i, uint8_t op)
 		s->gpr[R_EAX] = (s->gpr[R_EAX] & ~mask) | (bus_port_in(&v->vm->bus, port, size) & mask);
 	if (stat_begin(&v->stats, k, MECH_TRAP))
 		stat_sample(&v->stats, k, MECH_TRAP, GVA(i->at), t0, __rdtsc());
-	stat_count(&v->stats, EV_INTERPRET, MECH_TRAP);
+	stat_count_at(&v->stats, EV_INTERPRET, MECH_TRAP, GVA(i->at));
 	s->rip = i->at + i->len;
 	return STEP_GO;
 }
@@ -114,7 +115,7 @@ static enum step port_string(struct vcpu *v, struct exit *e, struct insn *i, uin
 		s->gpr[R_ECX] = (uint32_t)(s->gpr[R_ECX] - done);
 	v->stats.cell[k][MECH_TRAP].count += done;
 	v->stats.string_elements += done ? done - 1 : 0;
-	stat_count(&v->stats, EV_INTERPRET, MECH_TRAP);
+	stat_count_at(&v->stats, EV_INTERPRET, MECH_TRAP, GVA(i->at));
 	if (!some)
 		return xen_bounce(v, e, VEC_GP, true, error);
 	if (done == n)

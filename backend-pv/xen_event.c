@@ -354,7 +354,7 @@ static int32_t sched_poll(struct vcpu *v, struct xen *x, uint32_t at)
 	x->poll_timer.fire = poll_fire;
 	x->poll_timer.ctx = x;
 	clock_arm(&v->vm->clock, &x->poll_timer, p.timeout ? p.timeout : CLOCK_NEVER);
-	stat_count(&v->stats, EV_HLT, MECH_HYPERCALL);
+	xen_count(v, EV_HLT);
 	x->blocked = x->polling = true;
 	x->poll_over = false;
 	return 0;
@@ -368,7 +368,7 @@ int32_t xen_sched_op(struct vcpu *v, struct xen *x, const uint32_t *a)
 	case SCHED_YIELD:
 		return 0;
 	case SCHED_BLOCK:
-		stat_count(&v->stats, EV_HLT, MECH_HYPERCALL);
+		xen_count(v, EV_HLT);
 		x->info->evtchn_upcall_mask = 0;
 		x->blocked = true;
 		x->polling = false;

@@ -19,7 +19,7 @@ static bool count_call(struct pv_cpu *c, uint64_t t0)
 	struct stat_cell *cell = &c->v->stats.cell[EV_HYPERCALL][MECH_HYPERCALL];
 	uint64_t n = cell->count++;
 
-	if (n < STAT_ALWAYS || n % STAT_EVERY == 0 || c->v->stats.trace) {
+	if (n < STAT_ALWAYS || n % STAT_EVERY == 0) {
 		c->sample[c->samples].t0 = t0;
 		c->sample[c->samples].t1 = __rdtsc();
 		c->samples++;
@@ -88,7 +88,7 @@ int pv_hypercall_fast(struct pv_cpu *c)
 	struct xen *x = c->pv->xen;
 	uint32_t nr = (uint32_t)s->gpr[R_EAX];
 	uint64_t n = c->v->stats.cell[EV_HYPERCALL][MECH_HYPERCALL].count;
-	uint64_t t0 = n < STAT_ALWAYS || n % STAT_EVERY == 0 || c->v->stats.trace ? __rdtsc() : 0;
+	uint64_t t0 = n < STAT_ALWAYS || n % STAT_EVERY == 0 ? __rdtsc() : 0;
 
 	if (x) {
 		c->far_eip = return_address(x, nr);
@@ -98,7 +98,7 @@ int pv_hypercall_fast(struct pv_cpu *c)
 		witness_hypercall(c);
 	if (!x) /* a site of `previrt`: xen_hypercall.c sends it on */
 		return PVX_HYPERCALL;
-	if (c->user || c->tf_seen || (c->raw_flags & FL_TF))
+	if (c->user || c->tf_seen || (c->raw_flags & FL_TF) || c->v->stats.every) /* noting every event takes calls */
 		return PVX_HYPERCALL;
 	if (nr == 17 && s->gpr[R_EBX] == 0) /* xen_version(XENVER_version): the null hypercall */
 		s->gpr[R_EAX] = XEN_VERSION;

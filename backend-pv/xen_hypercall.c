@@ -84,6 +84,21 @@ int32_t xen_multicall(struct vcpu *v, struct xen *x, const uint32_t *a)
 	return 0;
 }
 
+#define HYPERCALL_IRET 23
+
+gva_t xen_caller(struct vcpu *v)
+{
+	const struct cpu_state *s = &v->state;
+	const struct xen *x = xen_of(v);
+	uint32_t eip = (uint32_t)s->rip, back;
+
+	if (!v->stats.every || !x->hypercall_page || eip >> PAGE_SHIFT != x->hypercall_page >> PAGE_SHIFT)
+		return GVA(eip);
+	if ((eip - x->hypercall_page) / 32 == HYPERCALL_IRET || !xen_guest_read(v, (uint32_t)(s->seg[S_SS].base + s->gpr[R_ESP]), &back, 4))
+		return GVA(eip);
+	return GVA(back - 1);
+}
+
 enum step xen_hypercall_slow(struct vcpu *v, struct exit *e, enum event_mech mech)
 {
 	struct cpu_state *s = &v->state;
@@ -91,7 +106,7 @@ enum step xen_hypercall_slow(struct vcpu *v, struct exit *e, enum event_mech mec
 	uint32_t nr = (uint32_t)s->gpr[R_EAX];
 	uint32_t a[6] = { (uint32_t)s->gpr[R_EBX], (uint32_t)s->gpr[R_ECX], (uint32_t)s->gpr[R_EDX], (uint32_t)s->gpr[R_ESI],
 		(uint32_t)s->gpr[R_EDI], (uint32_t)s->gpr[R_EBP] };
-	gva_t eip = GVA(s->rip);
+	gva_t eip = xen_caller(v);
 
 	if (CPL(s) == 3) /* user code has jumped to the trampoline: its own fault, wherever it came from */
 		return xen_bounce(v, e, VEC_GP, true, 0);

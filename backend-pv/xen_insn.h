@@ -6,6 +6,7 @@
 struct insn {
 	uint8_t b[15];
 	uint32_t at, len; /* len: bytes decoded so far */
+	uint64_t t0;      /* when its fault arrived here */
 	bool opsize16, rep;
 	uint8_t seg; /* S_* + 1 of an override, or 0 */
 };
@@ -20,8 +21,9 @@ static inline uint32_t load32(const uint8_t *p)
 
 static inline enum step done(struct vcpu *v, const struct insn *i, enum event_kind k)
 {
-	stat_count(&v->stats, k, MECH_TRAP);
-	stat_count(&v->stats, EV_INTERPRET, MECH_TRAP);
+	stat_count_at(&v->stats, EV_INTERPRET, MECH_TRAP, GVA(i->at));
+	if (stat_begin(&v->stats, k, MECH_TRAP))
+		stat_sample(&v->stats, k, MECH_TRAP, GVA(i->at), i->t0, __rdtsc());
 	v->state.rip = (uint32_t)(i->at + i->len);
 	return STEP_GO;
 }

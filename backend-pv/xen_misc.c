@@ -120,7 +120,7 @@ int32_t xen_vm_assist(struct vcpu *v, struct xen *x, const uint32_t *a)
  */
 int32_t xen_fpu_taskswitch(struct vcpu *v, struct xen *x, const uint32_t *a)
 {
-	stat_count(&v->stats, EV_CR_WRITE, MECH_HYPERCALL);
+	xen_count(v, EV_CR_WRITE);
 	v->state.cr0 = a[0] ? v->state.cr0 | CR0_TS : v->state.cr0 & ~(uint64_t)CR0_TS;
 	return 0;
 }

@@ -48,7 +48,7 @@ static int32_t update_one(struct vcpu *v, struct xen *x, uint64_t ptr, uint64_t 
 	switch (ptr & 3) {
 	case 0: /* MMU_NORMAL_PT_UPDATE */
 	case 2: /* MMU_PT_UPDATE_PRESERVE_AD */
-		stat_count(&v->stats, EV_PT_WRITE, MECH_HYPERCALL);
+		xen_count(v, EV_PT_WRITE);
 		return update_table(v, x, ptr & ~7ull, val, ptr & 2);
 	case 1: /* MMU_MACHPHYS_UPDATE */
 		if (mfn >= x->frames)
@@ -110,13 +110,13 @@ int32_t xen_mmu_update(struct vcpu *v, struct xen *x, const uint32_t *a)
 
 static void flush_page(struct vcpu *v, uint32_t va)
 {
-	stat_count(&v->stats, EV_TLB_FLUSH, MECH_HYPERCALL);
+	xen_count(v, EV_TLB_FLUSH);
 	pv_space_flush_page(v->vm->priv, va);
 }
 
 static void flush_all(struct vcpu *v)
 {
-	stat_count(&v->stats, EV_TLB_FLUSH, MECH_HYPERCALL);
+	xen_count(v, EV_TLB_FLUSH);
 	pv_space_flush(v->vm->priv);
 }
 
@@ -138,7 +138,7 @@ int32_t xen_update_va_mapping(struct vcpu *v, struct xen *x, const uint32_t *a)
 	uint32_t mfn;
 	int32_t r;
 
-	stat_count(&v->stats, EV_PT_WRITE, MECH_HYPERCALL);
+	xen_count(v, EV_PT_WRITE);
 	if (a[0] >= XEN_M2P || !l1_of(v, x, a[0], &mfn))
 		return -XEN_EINVAL;
 	r = xen_entry_set(v, mfn, a[0] >> 12 & 511, (uint64_t)a[2] << 32 | a[1], false);
@@ -237,7 +237,7 @@ static int32_t mmuext_one(struct vcpu *v, struct xen *x, const uint32_t *op)
 	case OP_UNPIN:
 		return unpin(v, x, op[1]);
 	case OP_NEW_BASE:
-		stat_count(&v->stats, EV_CR3_WRITE, MECH_HYPERCALL);
+		xen_count(v, EV_CR3_WRITE);
 		return xen_new_base(v, op[1]);
 	case OP_FLUSH_LOCAL:
 	case OP_FLUSH_MULTI:
@@ -251,10 +251,10 @@ static int32_t mmuext_one(struct vcpu *v, struct xen *x, const uint32_t *op)
 		return 0;
 	case OP_CACHE:
 	case OP_CACHE_GLOBAL:
-		stat_count(&v->stats, EV_CACHE_CTL, MECH_HYPERCALL);
+		xen_count(v, EV_CACHE_CTL);
 		return -XEN_EACCES; /* for domains with devices */
 	case OP_SET_LDT:
-		stat_count(&v->stats, EV_DT_LOAD, MECH_HYPERCALL);
+		xen_count(v, EV_DT_LOAD);
 		return xen_set_ldt(v, op[1], op[2]);
 	case OP_CLEAR_PAGE:
 	case OP_COPY_PAGE:

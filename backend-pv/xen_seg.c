@@ -135,8 +135,8 @@ static enum step do_iret(struct vcpu *v, struct exit *e, struct insn *i, uint32_
 
 	if (CPL(s) == 3 || !xen_guest_read(v, (uint32_t)s->seg[S_SS].base + esp, f, sizeof(f)) || !xen_return(v, f[0], f[1], f[2], esp + 12))
 		return gp(v, e, error);
-	stat_count(&v->stats, CPL(s) == 3 ? EV_USER_RETURN : EV_IRET, MECH_TRAP);
-	stat_count(&v->stats, EV_INTERPRET, MECH_TRAP);
+	stat_count_at(&v->stats, CPL(s) == 3 ? EV_USER_RETURN : EV_IRET, MECH_TRAP, GVA(i->at));
+	stat_count_at(&v->stats, EV_INTERPRET, MECH_TRAP, GVA(i->at));
 	return STEP_GO;
 }
 

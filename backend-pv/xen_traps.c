@@ -139,6 +139,7 @@ int32_t xen_iret(struct vcpu *v, struct xen *x, const uint32_t *a)
 {
 	struct cpu_state *s = &v->state;
 	uint32_t esp = (uint32_t)s->gpr[R_ESP], f[4];
+	gva_t eip = xen_caller(v);
 	bool user;
 
 	x->no_result = true;
@@ -148,7 +149,7 @@ int32_t xen_iret(struct vcpu *v, struct xen *x, const uint32_t *a)
 	}
 	s->gpr[R_EAX] = f[0];
 	user = CPL(s) == 3;
-	stat_count(&v->stats, user ? EV_USER_RETURN : EV_IRET, MECH_HYPERCALL);
+	stat_count_at(&v->stats, user ? EV_USER_RETURN : EV_IRET, MECH_HYPERCALL, eip);
 	return 0;
 }
 

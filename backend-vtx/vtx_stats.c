@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "core/attrib.h"
 #include "core/trace.h"
 #include "vtx.h"
 
@@ -17,7 +18,7 @@ static gva_t trace_eip(struct vcpu *v)
 {
 	struct kvm_regs r;
 
-	if (!v->stats.trace || vtx_ioctl(vtx_vcpu(v)->fd, KVM_GET_REGS, &r))
+	if (!v->stats.every || vtx_ioctl(vtx_vcpu(v)->fd, KVM_GET_REGS, &r))
 		return GVA(0);
 	return GVA(r.rip);
 }
@@ -38,6 +39,8 @@ void vtx_count(struct vcpu *v, enum event_kind k, uint64_t n)
 	c->timed.reason = r;
 	c->timed.t0 = c->time ? now : 0;
 	c->timed.eip = trace_eip(v);
+	if (v->stats.attrib && (!c->timed.t0 || k == EV_HLT)) /* without a cost: nobody times it, or it is the guest's sleep */
+		attrib_add(v->stats.attrib, k, MECH_VMEXIT, c->timed.eip, now, now);
 }
 
 void vtx_count_end(struct vcpu *v)
@@ -52,6 +55,8 @@ void vtx_count_end(struct vcpu *v)
 	stat_hw(&v->stats, c->timed.kind, c->timed.reason->number, c->timed.reason->name, BY_VMM, 0, now - t0);
 	if (v->stats.trace)
 		trace_event(v->stats.trace, c->timed.kind, MECH_VMEXIT, c->timed.eip, t0, now);
+	if (v->stats.attrib)
+		attrib_add(v->stats.attrib, c->timed.kind, MECH_VMEXIT, c->timed.eip, t0, now);
 }
 
 /* Reads the names and places of one statistics file (Linux: Documentation/virt/kvm/api.rst, 4.133). */

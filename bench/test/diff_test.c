@@ -110,6 +110,7 @@ Test(diff, a_slowed_guest_is_named)
 	names_first("pv --interface trap", "ports=20000", "port-in", "read_ports");
 	names_first("pv --interface patch", "ports=20000", "port-in", "read_ports");
 	names_first("pv --interface xen", "ports=20000", "port-in", "read_ports");
+	names_first("pv --interface xen", "cpuid=20000", "cpuid", "ask_cpu");
 #endif
 #endif
 }

@@ -120,6 +120,31 @@ Test(timeline, sums_are_exact, .timeout = 100)
 #endif
 }
 
+#if defined(HAVE_BACKEND_PV) && !defined(__SANITIZE_ADDRESS__)
+/* A hypercall is the caller's, not the hypercall page's, and so is what it does. */
+static json_int_t row_count(const json_t *j, const char *symbol, const char *kind)
+{
+	json_t *e;
+	size_t i;
+
+	json_array_foreach(json_object_get(j, "symbols"), i, e)
+		if (!strcmp(json_string_value(json_object_get(e, "symbol")), symbol) && !strcmp(json_string_value(json_object_get(e, "kind")), kind))
+			return json_integer_value(json_object_get(e, "count"));
+	return 0;
+}
+
+Test(timeline, hypercalls_are_the_caller_s, .timeout = 60)
+{
+	json_t *j = stats_of("--backend pv --interface xen --by-symbol --append faults=500 steps");
+
+	cr_expect_eq(row_count(j, "page_set", "hypercall"), 1000);
+	cr_expect_eq(row_count(j, "page_set", "page-table-write"), 1000);
+	cr_expect_eq(row_count(j, "ask_cpu", "cpuid"), 1000);
+	cr_expect_eq(row_count(j, "touch_page", "page-fault"), 500);
+	json_decref(j);
+}
+#endif
+
 /* Of each kind, what the symbols' rows have and what is in none of them make the events. */
 static void symbols_are_all(const char *words)
 {
