@@ -189,7 +189,8 @@ static int rows_merge(struct diff *d, struct raws *l)
 		return -ENOMEM;
 	for (size_t i = 0; i < l->n && d->across; i++)
 		l->v[i].key.mechanism = l->v[i].key.reason = "";
-	qsort(l->v, l->n, sizeof(*l->v), raw_compare);
+	if (l->n)
+		qsort(l->v, l->n, sizeof(*l->v), raw_compare);
 	for (size_t i = 0; i < l->n; i++) {
 		const struct raw *w = &l->v[i];
 		double ops = d->opt.operations[w->side] > 0 ? d->opt.operations[w->side] : 1;

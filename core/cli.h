@@ -97,6 +97,8 @@ int see_begin(struct see *s, struct vm *vm);
 void see_end(struct see *s, struct vm *vm);
 /* Then: the keys `symbols`, `symbols_missing` and `symbols_dropped` of docs/exits.md. */
 void see_json(const struct see *s, const struct vm *vm, json_t *column);
+/* At last: gives the rows back. */
+void see_close(struct see *s);
 
 /* cli_timeline.c */
 json_t *timeline_json(const struct timeline *t); /* NULL: an empty array */

@@ -194,6 +194,7 @@ static int run_vm(struct run *r, struct vm *vm)
 	r->ended.guest_status = vm->status;
 	status = cli_status(vm);
 	run_report(r, vm, status);
+	see_close(&r->see);
 	return status;
 }
 

@@ -291,6 +291,13 @@ void see_json(const struct see *s, const struct vm *vm, json_t *column)
 	json_object_set_new(column, "symbols_dropped", json_integer((json_int_t)s->sum.dropped));
 }
 
+void see_close(struct see *s)
+{
+	free(s->rows);
+	s->rows = NULL;
+	s->rows_n = 0;
+}
+
 /* What came since the note before, in the words of the tables: traps, callouts, and the dearest kinds. */
 static void phases_print(const struct phases *p)
 {
