@@ -67,6 +67,7 @@ struct engine {
 	const char *name;   /* column title: "native", "bt", "pv-trap" ... */
 	const char *note;   /* what is compared, for the legend */
 	bool slow;          /* an emulator: fewer rounds */
+	bool outside;       /* its guest's TSC is not the host's: only when a line of the console comes tells of time */
 };
 
 struct engine_paths {

@@ -9,15 +9,16 @@
 #include "bench.h"
 
 const struct engine engines[] = {
-	{ "native", "the same object files in a 32-bit Linux program", false },
-	{ "bt", "binary translation of the Multiboot image", false },
-	{ "pv-trap", "direct execution of the Multiboot image, trap interface", false },
-	{ "pv-patch", "direct execution of the Multiboot image, rewritten at load time", false },
-	{ "pv-previrt", "direct execution of the pre-virtualized image, patched at load time", false },
-	{ "pv-xen", "direct execution of the Xen image, hypercalls", false },
-	{ "interp", "the reference interpreter", true },
-	{ "vtx", "VT-x through /dev/kvm", false },
-	{ "qemu-tcg", "qemu-system-i386, TCG, the same Multiboot image", true },
+	{ "native", "the same object files in a 32-bit Linux program", false, false },
+	{ "bt", "binary translation of the Multiboot image", false, false },
+	{ "pv-trap", "direct execution of the Multiboot image, trap interface", false, false },
+	{ "pv-patch", "direct execution of the Multiboot image, rewritten at load time", false, false },
+	{ "pv-previrt", "direct execution of the pre-virtualized image, patched at load time", false, false },
+	{ "pv-xen", "direct execution of the Xen image, hypercalls", false, false },
+	{ "interp", "the reference interpreter", true, false },
+	{ "vtx", "VT-x through /dev/kvm", false, false },
+	{ "qemu-tcg", "qemu-system-i386, TCG, the same Multiboot image", true, false },
+	{ "bochs", "Bochs, an interpreter of a whole PC, the same Multiboot image; timed from outside", true, true },
 };
 const size_t engine_count = sizeof(engines) / sizeof(engines[0]);
 
@@ -104,6 +105,18 @@ static const char *command_qemu(struct command_builder *b, const struct engine_p
 	return missing(kernel);
 }
 
+static const char *command_bochs(struct command_builder *b, const struct engine_paths *p, const char *guest, const char *words)
+{
+	const char *kernel;
+
+	if (access("/usr/bin/bochs", X_OK))
+		return "bochs is not installed (packages bochs, bochs-term, bochsbios, vgabios, isolinux, syslinux-common, xorriso)";
+	command_add(b, RINGLAB_SOURCE "/scripts/bochs-guest");
+	kernel = command_add(b, "%s/%s.elf", p->guests, guest);
+	command_add(b, "%s", words);
+	return missing(kernel);
+}
+
 static const char *command_ringlab(struct command_builder *b, const struct engine *e, const struct engine_paths *p, const char *guest,
 	const char *words)
 {
@@ -132,5 +145,7 @@ const char *engine_command(const struct engine *e, const struct engine_paths *p,
 		return command_native(&b, p, guest, words);
 	if (!strcmp(e->name, "qemu-tcg"))
 		return command_qemu(&b, p, guest, words);
+	if (!strcmp(e->name, "bochs"))
+		return command_bochs(&b, p, guest, words);
 	return command_ringlab(&b, e, p, guest, words);
 }

@@ -70,8 +70,10 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 static int scratch_make(struct bench *b)
 {
 	snprintf(b->scratch, sizeof(b->scratch), "/tmp/ringlab-bench-XXXXXX");
-	if (mkdtemp(b->scratch))
+	if (mkdtemp(b->scratch)) {
+		setenv("TMPDIR", b->scratch, 1); /* what children leave behind goes with it */
 		return 0;
+	}
 	say("bench: cannot make a directory in /tmp: %s", strerror(errno));
 	b->scratch[0] = 0;
 	return -errno;

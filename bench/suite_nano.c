@@ -4,11 +4,11 @@
  * One child performs every cell n times. The first execution of a cell is a figure of its own ("first-cycles"); it is also the warm-up, for
  * what comes after it is the steady state ("cycles": the guest's median). Where the guest found that the effect was not the
  * architecture's, the cell has a row "hole" too: its cost is that of a wrong answer. QEMU TCG runs the very same image. Read next:
- * guests/nano/nano.h.
+ * guests/nano/nano.h, counts.c.
  */
 #include <errno.h>
 #include <string.h>
-#include "plan.h"
+#include "counts.h"
 
 struct nano_run {
 	struct bench *b;
@@ -39,6 +39,14 @@ static void nano_line(void *ctx, const char *text, pid_t pid)
 		bench_sample(r->b, &(struct sample){ .workload = cell, .metric = "hole", .unit = "truth", .value = 1 });
 }
 
+/* Exits of each cell: see counts.c. */
+static int counts_plan(struct bench *b, const struct suite *s, const char *engine)
+{
+	struct task t = { .suite = s, .engine = engine, .part = "counts", .once = true };
+
+	return counts_there(engine) ? bench_task(b, &t) : 0;
+}
+
 static int nano_plan(struct bench *b, const struct suite *s)
 {
 	for (size_t i = 0; i < engine_count; i++) {
@@ -49,10 +57,14 @@ static int nano_plan(struct bench *b, const struct suite *s)
 
 		if (!strcmp(t.engine, "native") || !bench_wants(b, s, t.engine))
 			continue;
+		if (engines[i].outside) {
+			bench_missing(b, s, t.engine, t.part, "cells time themselves, and this engine's TSC is not the host's");
+			continue;
+		}
 		why = engine_command(&engines[i], &bench_options_of(b)->paths, "nano", "", &cmd);
 		if (why)
 			bench_missing(b, s, t.engine, t.part, "%s", why);
-		else if ((err = bench_task(b, &t)))
+		else if ((err = bench_task(b, &t)) || (err = counts_plan(b, s, t.engine)))
 			return err;
 	}
 	return 0;
@@ -65,6 +77,8 @@ static const char *nano_take(struct bench *b, const struct task *t)
 	struct child_run c = { .argv = cmd.argv, .timeout_s = 60, .line = nano_line, .ctx = &r };
 	const char *wrong = engine_command(engine_find(t->engine), &bench_options_of(b)->paths, "nano", "n=1000", &cmd);
 
+	if (!strcmp(t->part, "counts"))
+		return counts_nano(b, t);
 	if (wrong)
 		return wrong;
 	if (bench_child(b, &c))

@@ -77,6 +77,10 @@ static int startup_plan(struct bench *b, const struct suite *s)
 
 		if (!strcmp(engines[i].name, "native") || !bench_wants(b, s, engines[i].name))
 			continue;
+		if (engines[i].outside) {
+			bench_missing(b, s, t.engine, t.part, "its boot is a PC's, with BIOS and boot loader: see the boot of the suite kernel");
+			continue;
+		}
 		why = engine_command(&engines[i], &bench_options_of(b)->paths, "first", "", &cmd);
 		if (why)
 			bench_missing(b, s, t.engine, t.part, "%s", why);

@@ -7,5 +7,6 @@ const struct suite *const bench_suites[] = {
 	&suite_nano,
 	&suite_compute,
 	&suite_startup,
+	&suite_kernel,
 	NULL,
 };

@@ -327,5 +327,7 @@ int main(int argc, char **argv)
 		if (wanted(argc, argv, first, rows[i].name))
 			bad |= !measure(&rows[i], rows[i].n * factor);
 	unlink(s.path);
+	if (s.phases)
+		puts("bench-end");
 	return bad;
 }
