@@ -4,6 +4,7 @@
  * run.json is written before anything is measured: the options, the commit, the host and the plan. To go on with a run, all four must be
  * the same, for rows that were measured otherwise do not belong together. Called by runner.c. Read next: env.c.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -32,12 +33,13 @@ void run_host(char *out, size_t n)
 	out[strcspn(out, ".")] = 0; /* the short name, as `hostname -s` */
 }
 
-/* results/<date>-<host>-<commit>, or with -2, -3 … when that is taken. */
+/* Makes the staging directory of results/<date>-<host>-<commit>, or of that with -2, -3 … when it is taken; runs may begin side by side. */
 static int dir_default(struct rundir *s)
 {
-	char host[200], date[16];
+	char host[200], date[16], more[16] = "";
 	time_t now = time(NULL);
 	struct tm tm;
+	int err;
 
 	run_host(host, sizeof(host));
 	strftime(date, sizeof(date), "%F", gmtime_r(&now, &tm));
@@ -45,17 +47,20 @@ static int dir_default(struct rundir *s)
 		say("cannot make the directory results here: %s; name another place with --out DIR", strerror(errno));
 		return -errno;
 	}
-	for (unsigned i = 1; i < 1000; i++) {
-		if (i == 1)
-			snprintf(s->dir, sizeof(s->dir), "results/%s-%s-%s", date, host, RINGLAB_COMMIT);
-		else
-			snprintf(s->dir, sizeof(s->dir), "results/%s-%s-%s-%u", date, host, RINGLAB_COMMIT, i);
+	for (unsigned i = 2; i < 1000; i++) {
+		snprintf(s->dir, sizeof(s->dir), "results/%s-%s-%s%s", date, host, RINGLAB_COMMIT, more);
 		snprintf(s->staging, sizeof(s->staging), "%s" PARTIAL, s->dir);
-		if (!exists(s->dir) && !exists(s->staging))
+		err = exists(s->dir) ? -EEXIST : mkdir(s->staging, 0777) ? -errno : 0;
+		if (!err)
 			return 0;
+		if (err != -EEXIST) {
+			say("cannot make %s: %s; name another place with --out DIR", s->staging, strerror(-err));
+			return err;
+		}
+		snprintf(more, sizeof(more), "-%u", i);
 	}
 	say("results has a thousand directories of today: remove some, or use --out DIR");
-	return -EEXIST;
+	return -ENOSPC;
 }
 
 static void dir_named(struct rundir *s, const char *name)
@@ -68,6 +73,38 @@ static void dir_named(struct rundir *s, const char *name)
 		n -= cut;
 	snprintf(s->dir, sizeof(s->dir), "%.*s", (int)n, name);
 	snprintf(s->staging, sizeof(s->staging), "%s" PARTIAL, s->dir);
+}
+
+static bool is_empty(const char *path)
+{
+	DIR *d = opendir(path);
+	unsigned n = 0;
+
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n == 2; /* . and .. */
+}
+
+/* Makes the staging directory of --out DIR. */
+static int dir_given(struct rundir *s, const char *name)
+{
+	int err;
+
+	dir_named(s, name);
+	if (exists(s->dir) && !is_empty(s->dir)) { /* an empty one may be given */
+		say("%s is there already: name another directory with --out", s->dir);
+		return -EEXIST;
+	}
+	if (!mkdir(s->staging, 0777))
+		return 0;
+	err = -errno;
+	if (err == -EEXIST)
+		say("%s is there from an interrupted run: go on with it (ringlab bench --resume %s), or remove it", s->staging, s->dir);
+	else
+		say("cannot make %s: %s; name another place with --out DIR", s->staging, strerror(-err));
+	return err;
 }
 
 /* A run has its directory for itself: run.json is locked as long as it lives. */
@@ -115,22 +152,9 @@ int rundir_new(struct bench *b)
 	char host[200], date[40];
 	int err;
 
-	if (b->o->out)
-		dir_named(s, b->o->out);
-	else if ((err = dir_default(s)))
+	err = b->o->out ? dir_given(s, b->o->out) : dir_default(s);
+	if (err)
 		return err;
-	if (exists(s->dir) && rmdir(s->dir)) { /* an empty one may be given */
-		say("%s is there already: name another directory with --out", s->dir);
-		return -EEXIST;
-	}
-	if (mkdir(s->staging, 0777)) {
-		err = -errno;
-		if (err == -EEXIST)
-			say("%s is there from an interrupted run: go on with it (ringlab bench --resume %s), or remove it", s->staging, s->dir);
-		else
-			say("cannot make %s: %s; name another place with --out DIR", s->staging, strerror(-err));
-		return err;
-	}
 	run_host(host, sizeof(host));
 	utc_text(date, b->began);
 	s->run = json_pack("{s:i,s:s,s:s,s:s,s:s,s:o,s:f,s:o}", "version", 1, "date", date, "host", host, "commit", RINGLAB_COMMIT, "command",
@@ -196,7 +220,7 @@ int rundir_find(struct bench *b, struct bench_options *o)
 
 	dir_named(s, o->resume);
 	at = exists(s->staging) ? s->staging : s->dir;
-	if (at == s->staging && exists(s->dir))
+	if (at == s->staging && exists(s->dir) && !is_empty(s->dir))
 		return refuse(s->staging, "there is a directory without .partial beside it, where its results would go: move that away");
 	if (!exists(at))
 		return refuse(at, "there is no such directory");

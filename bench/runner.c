@@ -338,7 +338,7 @@ static void end_print(const struct bench *b)
 	if (b->stopped)
 		stopped_print(b);
 	paper_show(b);
-	printf("results  %s\n", b->rundir.dir);
+	printf("results  %s: summary.md has the tables; as a page: ringlab report %s\n", b->rundir.dir, b->rundir.dir);
 }
 
 /* Nothing was measured: there is nothing to keep. */

@@ -128,7 +128,7 @@ Test(bench, end_to_end)
 
 Test(bench, a_hole_and_a_missing_image_are_told)
 {
-	cr_expect_eq(run(PLAYED "r"), 0);
+	cr_expect_eq(run("mkdir r; " PLAYED "r"), 0, "an empty directory is refused");
 	cr_expect_eq(run("test $(grep -c '^nano,pushf-popf,,bt,measured,hole,,,truth,.*,0,1,,,$' r/raw.csv) = 4"), 0);
 	cr_expect_eq(run("mkdir none; " RINGLAB_BINARY " bench startup --guests none --backends bt --out e"), 223);
 	cr_expect(log_has("no image of the guest"));
