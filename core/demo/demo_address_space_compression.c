@@ -11,30 +11,21 @@
 
 static void native_guest(struct stage *s, const json_t *const column[])
 {
-	static const char *const heads[] = { "technique", "limit of DS", "access", "looked", "as mapped", "faulted", "not its own", "where", NULL };
-	static const char *const ways[] = { "read", "write", "run" };
+	static const char *const heads[] = { "technique", "it", "as it mapped", "faulted", "not its own", "from", "to", NULL };
+	static const char *const ways[][2] = { { "read", "read" }, { "write", "wrote" }, { "run", "ran" } }, *const lines[] = { "right", "faulted", "foreign", "from", "to" };
 	struct demo_table *t = demo_table(s, heads);
 
 	for (unsigned i = 0; i < DEMO_TECHNIQUES; i++) {
 		if (!column[i] || i == XEN)
 			continue;
 		for (unsigned w = 0; w < 3; w++) {
-			char line[40];
 			demo_cell(t, "%s", w ? "" : demo_name(column[i]));
-			if (w)
-				demo_cell(t, "%s", "");
-			else
-				cell_console(s, t, column[i], "limit-of-ds");
-			demo_cell(t, "%s", ways[w]);
-			cell_console(s, t, column[i], "looked");
-			snprintf(line, sizeof(line), "%s-right", ways[w]);
-			cell_console(s, t, column[i], line);
-			snprintf(line, sizeof(line), "%s-faulted", ways[w]);
-			cell_console(s, t, column[i], line);
-			snprintf(line, sizeof(line), "%s-foreign", ways[w]);
-			cell_console(s, t, column[i], line);
-			snprintf(line, sizeof(line), "%s-from", ways[w]);
-			cell_console(s, t, column[i], line);
+			demo_cell(t, "%s", ways[w][1]);
+			for (unsigned l = 0; l < sizeof(lines) / sizeof(lines[0]); l++) {
+				char line[40];
+				snprintf(line, sizeof(line), "%s-%s", ways[w][0], lines[l]);
+				cell_console(s, t, column[i], line);
+			}
 		}
 	}
 	demo_table_end(t);
@@ -101,7 +92,7 @@ static void sixty_four(struct stage *s)
 		demo_cell(t, "%lld", demo_fact(s, key, (long long)json_integer_value(json_object_get(column[i], "status"))));
 	}
 	demo_table_end(t);
-	demo_say(s, "These guests end themselves by a crash when nothing else has ended them. It finds no pointer in the registers, for the VMM leaves none; what it could still find "
+	demo_say(s, "These guests end themselves by a crash when nothing else has ended them. The first finds no pointer in the registers, for the VMM leaves none; what it could still find "
 		"by guessing is contained by the jail (seccomp), and with protection keys is not even readable. Under bt the far jump goes to the "
 		"guest's own table, as every instruction does; there is nothing to leave.");
 }
@@ -121,14 +112,17 @@ static int show(struct stage *s)
 
 	demo_step(s, "By accident: what is not as mapped?");
 	demo_techniques(s, GUEST, NULL, NULL, column);
+	if (column[0])
+		demo_say(s, "Places at which it looked, by each kind of access: %s.", demo_fact_console(s, column[0], "looked"));
 	native_guest(s, column);
 	demo_say(s, "bt: nothing. The guest's addresses are offsets into a window of the VMM's 64-bit space, and no translated instruction can name anything outside. "
 		"trap and patch: nothing either, for the VMM lives above 4 GiB, and a signal takes the CPU there by itself: a VMM inside a 64-bit process has a space "
 		"of its own, which the 32-bit VMMs that the literature speaks of had not. vtx: a VM exit loads another CR3; no address is shared.");
 	if (column[3])
 		demo_say(s, "previrt: caught. Its inline code keeps the guest's interrupt flag in a page shared with the VMM, and its stubs lie behind that: the guest reads and "
-			"writes the page where it had mapped its own, and a jump into the stubs faults. The VMM believes nothing that stands in that page without "
-			"checking it, so the guest can only hurt itself. A kernel that uses these addresses has to be told, and so it is no longer unmodified.");
+			"writes the page where it had mapped its own, and a jump to where the stubs begin faults. The rest of the last 4 MiB is right, and slow: the VMM emulates each access there, %lld instructions in all. The VMM believes nothing that stands in that page without "
+			"checking it, so the guest can only hurt itself. A kernel that uses these addresses has to be told, and so it is no longer unmodified.",
+			demo_fact_count(s, column[3], "interpret", NULL));
 	if (column[XEN]) {
 		demo_step(s, "By agreement: the hole");
 		xen_guest(s, column[XEN]);
