@@ -52,7 +52,7 @@ static const char run_help[] =
 	"                       On a terminal Linux gets every key; Ctrl-A X quits, Ctrl-A H lists more\n"
 	"  --timeout S          end the guest after S seconds (default: none)\n"
 	"  --stats FILE         write every counter as JSON (docs/exits.md)\n"
-	"  --trace FILE         write events for Perfetto; the last ones, if there are more than fit\n"
+	"  --trace FILE         write events in Perfetto's format (FILE.json: Chrome's); the last ones, if there are more than fit\n"
 	"  --trace-size SIZE    how large that file may get (default 256M)\n"
 	"  --top N              print the N dearest guest symbols: what they made the VMM do, how often, at what cost\n"
 	"  --by-symbol          put all rows of that into the --stats file, and print nothing\n"

@@ -1,5 +1,5 @@
 /*
- * trace.h - `--trace FILE`: counted events as Chrome trace-event JSON, which Perfetto opens.
+ * trace.h - `--trace FILE`: counted events in Perfetto's format, or as Chrome's JSON where FILE ends in .json.
  */
 #pragma once
 #include "core/stats.h"

@@ -211,8 +211,8 @@ static size_t trace_check(const char *path, json_int_t *dropped)
 
 Test(see, a_trace_is_what_perfetto_reads)
 {
-	char path[] = "/tmp/ringlab-trace-XXXXXX", args[300];
-	int fd = mkstemp(path);
+	char path[] = "/tmp/ringlab-trace-XXXXXX.json", args[300];
+	int fd = mkstemps(path, 5);
 	struct stat st;
 	json_int_t dropped;
 	struct outcome *o;
