@@ -18,15 +18,6 @@ static const char demo_help[] =
 	"  --html FILE   also write it as a page\n"
 	"  --facts FILE  also write what it found as JSON: {demo, facts, columns} (docs/lectures/README.md)\n";
 
-static int demo_list(void)
-{
-	const struct demo *d;
-
-	for (unsigned i = 0; (d = demo_at(i)); i++)
-		printf("%-26s %s\n", d->name, d->title);
-	return 0;
-}
-
 static bool native_image(void *ctx, const char *name, char *path, size_t n)
 {
 	const struct guest_list *l = ctx;
@@ -92,7 +83,7 @@ int cmd_demo(int argc, char **argv)
 	if (status)
 		return status;
 	if (optind == argc)
-		return demo_list();
+		return demo_list() ? STATUS_HOST : 0;
 	guests_read(&guests);
 	setup.guests = guests.dir;
 	setup.vtx_here = vtx_here();

@@ -43,6 +43,32 @@ const struct demo *demo_at(unsigned i)
 	return NULL;
 }
 
+/* The titles' column begins behind the longest name, and titles stay in it. */
+int demo_list(void)
+{
+	const struct demo *d;
+	size_t width = 0;
+
+	for (unsigned i = 0; (d = demo_at(i)); i++)
+		width = strlen(d->name) > width ? strlen(d->name) : width;
+	for (unsigned i = 0; (d = demo_at(i)); i++) {
+		const char *name = d->name, *rest = d->title;
+
+		while (*rest) {
+			const char *next;
+			size_t n = stage_wrap(rest, STAGE_WIDTH - width - 2, &next);
+
+			printf("%-*s  %.*s\n", (int)width, name, (int)n, rest);
+			name = "";
+			rest = next;
+		}
+	}
+	if (!fflush(stdout) && !ferror(stdout))
+		return 0;
+	say("cannot write to standard output");
+	return -EIO;
+}
+
 int demo_show(const char *name, const struct demo_setup *setup)
 {
 	struct stage s = { .setup = setup };

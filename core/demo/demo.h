@@ -37,6 +37,8 @@ struct demo_setup {
 };
 /* Runs one on standard output: 0; a status to exit with after saying why; or -ENOENT after saying which there are. */
 int demo_show(const char *name, const struct demo_setup *setup);
+/* Prints all names and titles; 0, or -EIO after saying so. */
+int demo_list(void);
 /* The i-th of the demonstrations that this build has; NULL behind the last. */
 const struct demo *demo_at(unsigned i);
 
@@ -103,7 +105,10 @@ long long demo_count(const json_t *column, const char *kind, const char *mech);
 long long demo_cost(const json_t *column, const char *kind);
 /* The mechanism that most of its events came by, "native" when there were none. */
 const char *demo_mechanism(const json_t *column, const char *kind);
-/* The value in a console line "NAME VALUE": what the guest saw, as it printed it; NULL when it did not. Borrowed. */
+/*
+ * The value in a console line "NAME VALUE", without the blanks between: what the guest saw, as it printed it; NULL when it did not. Borrowed.
+ * A guest prints what differs from run to run ("cost-…" names) in a fixed width, so that its port accesses are the same in each.
+ */
 const char *demo_console(const json_t *column, const char *name);
 /* How the column is called where it is shown: "bt", "pv:xen", "vtx (nested)". Borrowed until the next call on this column. */
 const char *demo_name(const json_t *column);

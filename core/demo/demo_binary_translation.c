@@ -26,8 +26,8 @@ static void adapt_row(struct stage *s, struct demo_table *t, const char *name, c
 	demo_cell(t, "%s", name);
 	demo_cell(t, "%lld", demo_fact_count(s, c, "mmio", "host trap"));
 	demo_cell(t, "%lld", demo_fact_count(s, c, "mmio", "callout"));
-	demo_cell(t, "%s", demo_fact_console(s, c, "first-read"));
-	demo_cell(t, "%s", demo_fact_console(s, c, "later-reads-each"));
+	demo_cell(t, "%s", demo_fact_console(s, c, "first-read-cycles"));
+	demo_cell(t, "%s", demo_fact_console(s, c, "later-reads-cycles"));
 }
 
 static void chains_show(struct stage *s, const json_t *plain)

@@ -4,6 +4,7 @@
  * The first demonstration, and the pattern of the others: the code, the runs, then tables of what the guest saw, what the CPU was really
  * doing, how often the VMM was entered and what that cost. guests/demo/rings.c is the guest. Read next: demo_ring_aliasing.c.
  */
+#include <string.h>
 #include "demo.h"
 
 #define GUEST "demo/rings"
@@ -48,27 +49,35 @@ static void real(struct stage *s, const json_t *const column[])
 	demo_table_end(t);
 }
 
+/* How often, by what, and the median of the VMM's cycles where they were measured. */
+static void event_cell(struct stage *s, struct demo_table *t, const json_t *column, const char *kind)
+{
+	long long n = demo_fact_count(s, column, kind, NULL), cost = n ? demo_fact_cost(s, column, kind) : -1;
+
+	if (!n)
+		demo_cell(t, "none: %s", demo_fact_mechanism(s, column, kind));
+	else if (cost < 0)
+		demo_cell(t, "%lld %s", n, demo_fact_mechanism(s, column, kind));
+	else
+		demo_cell(t, "%lld %s, %lld", n, demo_fact_mechanism(s, column, kind), cost);
+}
+
 static void counts(struct stage *s, const json_t *const column[])
 {
-	static const char *const heads[] = { "technique", "event", "times", "by", "VMM cycles each", NULL };
-	static const char *const kinds[] = { "int-flag", "cr3-write", "port-in" };
+	static const char *const heads[] = { "technique", "CLI and STI", "CR3 loads", "IN", "cycles", NULL };
 	struct demo_table *t = demo_table(s, heads);
 
-	for (unsigned k = 0; k < 3; k++)
-		for (unsigned i = 0; i < DEMO_TECHNIQUES; i++) {
-			if (!column[i])
-				continue;
-			long long n = demo_fact_count(s, column[i], kinds[k], NULL), cost = n ? demo_fact_cost(s, column[i], kinds[k]) : -1;
+	for (unsigned i = 0; i < DEMO_TECHNIQUES; i++) {
+		if (!column[i])
+			continue;
+		const char *cost = demo_fact_console(s, column[i], "cost-work"), *origin = json_string_value(json_object_get(column[i], "origin"));
 
-			demo_cell(t, "%s", demo_name(column[i]));
-			demo_cell(t, "%s", kinds[k]);
-			demo_cell(t, "%lld", n);
-			demo_cell(t, "%s", demo_fact_mechanism(s, column[i], kinds[k]));
-			if (cost < 0)
-				demo_cell(t, "-");
-			else
-				demo_cell(t, "%lld", cost);
-		}
+		demo_cell(t, "%s", demo_name(column[i]));
+		event_cell(s, t, column[i], "int-flag");
+		event_cell(s, t, column[i], "cr3-write");
+		event_cell(s, t, column[i], "port-in");
+		demo_cell(t, "%s", cost && origin && !strcmp(origin, "measured") ? cost : "-");
+	}
 	demo_table_end(t);
 }
 
@@ -105,6 +114,8 @@ static int show(struct stage *s)
 		"software runs that is no VT-x guest; a guest under VT-x has four rings of its own in non-root mode.");
 	real(s, column);
 	demo_step(s, "How often, and at what cost");
+	demo_say(s, "How many events the VMM saw, by which mechanism, and the median of the TSC cycles that it spent on one; at last what one round of the "
+		"five instructions took, by the guest's own clock. (The VMM's console is a port too: IN counts its polls.)");
 	counts(s, column);
 	demo_say(s, "The same work, and the ring decides who is asked. Under VT-x the kernel is in ring 0 of non-root mode (0D: deprivileged): CLI and "
 		"CR3 are its own, and only the port is the VMM's, in ring 0 of root mode (0P: privileged). In ring 3 with translation, CLI is a store in the "

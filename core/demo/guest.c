@@ -189,8 +189,14 @@ static json_t *run_vtx(struct stage *s, const struct demo_guest *g)
 	if (s->setup->vtx_here && !shadow)
 		return run_here(g);
 	json_t *column = nested_column(s, g, !shadow);
-	return column ? column : absent(g, "no VT-x behind /dev/kvm here, and no run of this guest on the nested machine is at hand: "
+	if (column)
+		json_object_set_new(column, "ept", json_boolean(!shadow));
+	if (column)
+		return column;
+	column = absent(g, "no VT-x behind /dev/kvm here, and no run of this guest on the nested machine is at hand: "
 		"scripts/nested-vtx makes one");
+	json_object_set_new(column, "ept", json_boolean(!shadow));
+	return column;
 }
 
 static void set_name(json_t *column)
@@ -306,7 +312,7 @@ const char *demo_console(const json_t *column, const char *name)
 	json_array_foreach((json_t *)lines, i, l) {
 		const char *line = json_string_value(l);
 		if (line && !strncmp(line, name, n) && line[n] == ' ')
-			return line + n + 1;
+			return line + n + strspn(line + n, " ");
 	}
 	return NULL;
 }

@@ -14,8 +14,8 @@
 #include "stage.h"
 
 static const char page_head[] =
-	"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-	"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<style>\n"
+	"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
+	"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<style>\n"
 	"body { max-width: 46rem; margin: 2rem auto; padding: 0 1rem; font: 1.05rem/1.5 Georgia, serif; color: #222; background: #fff; }\n"
 	"h1, h2 { font-family: system-ui, sans-serif; line-height: 1.2; }\n"
 	"h2 { margin-top: 2.2rem; font-size: 1.2rem; }\n"

@@ -86,6 +86,6 @@ int guest_main(void)
 	printf("frame-cs 0x%x\n", trap_cs());
 	user = user_run(user_cs, 0);
 	printf("user-cs 0x%x\nconclusion %s\n", user, where_am_i(cs));
-	printf("cost-push-cs %u\n", cost(hal_number("n", 100)));
+	printf("cost-push-cs %7u\n", cost(hal_number("n", 100)));
 	return 0;
 }

@@ -68,6 +68,6 @@ int guest_main(void)
 	printf("kernel-finds 0x%x\n", kernel_secret);
 	truth_add(RDTSC, 2 * n);
 	user_run(user_calls, n);
-	printf("cost-syscall %u\n", least);
+	printf("cost-syscall %7u\n", least);
 	return 0;
 }

@@ -110,7 +110,8 @@ int guest_main(void)
 	one("write-table", do_write, 0xf5800000);
 	one("read-vmm", do_read, 0xf6800000);
 	one("write-vmm", do_write, 0xf6800000);
-	one("run-vmm", do_run, 0xf6800000);
+	/* Bytes of 64-bit code with an address of the host's in them: which exception they come to differs from run to run. */
+	printf("run-vmm 0xf6800000 %s\n", trap_try(&fault, do_run, (void *)0xf6800000) ? "fault" : "done");
 	printf("map-own-space %d\nmap-hole %d\nmap-top %d\n", ask_for((uint32_t)image_end & ~(PAGE - 1)) ? 0 : 1, ask_for(0xf6800000) ? 0 : 1,
 		ask_for(0xfffff000) ? 0 : 1);
 	return 0;

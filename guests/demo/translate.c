@@ -53,6 +53,6 @@ int guest_main(void)
 	all = raw_tsc32() - t0;
 	truth_add(MMIO, n + 1);
 	truth_add(RDTSC, 6);
-	printf("sum %u\nsum-cycles-each %u\ndevice-reads %u\nfirst-read %u\nlater-reads-each %u\n", sum, n ? turns / n : 0, n, first, n > 1 ? all / (n - 1) : 0);
+	printf("sum %u\nsum-cycles-each %u\ndevice-reads %u\nfirst-read-cycles %u\nlater-reads-cycles %u\n", sum, n ? turns / n : 0, n, first, n > 1 ? all / (n - 1) : 0);
 	return 0;
 }
