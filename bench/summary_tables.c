@@ -25,7 +25,7 @@ static const struct {
 
 static bool by_kind(const char *metric)
 {
-	return !strcmp(metric, "exits") || !strcmp(metric, "exits-total") || !strcmp(metric, "vmm-cycles");
+	return !strcmp(metric, "exits") || !strcmp(metric, "exits-total") || !strcmp(metric, "events") || !strcmp(metric, "vmm-cycles");
 }
 
 /* --- medians side by side --- */
@@ -203,48 +203,59 @@ static void kinds_cell(struct table *t, const struct view_kind *k, int n, double
 	table_cell(t, "%s", text);
 }
 
-static void exits_row(struct table *t, const struct view *exits, const struct view *cycles, const char *workload, const struct view_column *c)
+/* The views that the table of exits takes from. */
+struct exits_views {
+	struct view exits, events, cycles;
+};
+
+static void exits_row(struct table *t, const struct exits_views *v, const char *workload, const struct view_column *c)
 {
 	struct view_kind k[KINDS_SHOWN], unused[1];
-	double total, cost;
+	double total, cost, events;
 	char text[32], name[64];
-	int n = view_kinds(exits, workload, c, k, KINDS_SHOWN, &total);
+	int n = view_kinds(&v->exits, workload, c, k, KINDS_SHOWN, &total);
 
 	if (n < 0)
 		return;
 	table_cell(t, "%s", workload);
 	table_cell(t, "%s", column_name(name, c));
 	table_cell(t, "%s", number_text(text, total));
-	table_cell(t, "%s", view_at(exits, workload, c)->key->unit);
-	table_cell(t, "%s", view_kinds(cycles, workload, c, unused, 1, &cost) < 0 ? "" : number_text(text, cost));
+	table_cell(t, "%s", view_at(&v->exits, workload, c)->key->unit);
+	table_cell(t, "%s", view_kinds(&v->cycles, workload, c, unused, 1, &cost) < 0 ? "" : number_text(text, cost));
 	kinds_cell(t, k, n, total);
+	n = view_kinds(&v->events, workload, c, k, 3, &events);
+	kinds_cell(t, k, n < 0 ? 0 : n, events);
+}
+
+static int exits_table(const struct exits_views *v, const char *suite, FILE *f)
+{
+	static const char *const heads[] = { "workload", "engine", ">exits", "unit", ">VMM cycles", "by kind (mechanism)", "beside them", NULL };
+	struct table *t = table_new(heads);
+
+	for (size_t w = 0; w < v->exits.workloads; w++)
+		for (unsigned i = 0; i < v->exits.columns; i++)
+			exits_row(t, v, v->exits.workload[w], &v->exits.column[i]);
+	if (v->exits.n)
+		fprintf(f, "### %s: exits by kind\n\nHow often the VMM was involved in one operation (1/op) or one run (1/run), and the TSC cycles that it took"
+			" inside the VMM for it. Beside them: events that are no exits themselves (docs/results.md).\n\n", suite);
+	return table_end(t, f);
 }
 
 static int exits_print(const struct result *r, const char *suite, FILE *f)
 {
-	static const char *const heads[] = { "workload", "engine", ">exits", "unit", ">VMM cycles", "by kind (mechanism)", NULL };
-	struct view exits, cycles;
-	struct table *t;
-	int e = view_make(&exits, r, suite, "exits");
+	struct exits_views v = { 0 };
+	int e = view_make(&v.exits, r, suite, "exits");
 
-	if (e)
-		return e == -E2BIG ? 0 : e;
-	e = view_make(&cycles, r, suite, "vmm-cycles");
-	if (e) {
-		view_free(&exits);
-		return e == -E2BIG ? 0 : e;
-	}
-	t = table_new(heads);
-	for (size_t w = 0; w < exits.workloads; w++)
-		for (unsigned i = 0; i < exits.columns; i++)
-			exits_row(t, &exits, &cycles, exits.workload[w], &exits.column[i]);
-	if (exits.n)
-		fprintf(f, "### %s: exits by kind\n\nHow often the VMM was involved in one operation (1/op) or one run (1/run), and the TSC cycles that it took"
-			" inside the VMM for it.\n\n", suite);
-	e = table_end(t, f);
-	view_free(&exits);
-	view_free(&cycles);
-	return e;
+	if (!e)
+		e = view_make(&v.events, r, suite, "events");
+	if (!e)
+		e = view_make(&v.cycles, r, suite, "vmm-cycles");
+	if (!e)
+		e = exits_table(&v, suite, f);
+	view_free(&v.exits);
+	view_free(&v.events);
+	view_free(&v.cycles);
+	return e == -E2BIG ? 0 : e;
 }
 
 /* --- a suite --- */
