@@ -80,7 +80,7 @@ def stripped(path):
         return read(out if done.returncode == 0 else path)
 
 
-def build(out, kernel, binary, guests, jobs):
+def build(out, kernel, binary, guests, jobs, init="init.sh"):
     """Writes the archive to out. guests: {path below /guests: host file}; jobs: the text of /jobs."""
     a = Archive()
     for d in ("bin", "dev", "proc", "sys", "tmp", "mod"):
@@ -90,7 +90,7 @@ def build(out, kernel, binary, guests, jobs):
         raise Failure("a static busybox is needed: install busybox-static")
     a.add("bin/busybox", read(busybox), True)
     a.link("bin/sh", "busybox")
-    a.add("init", read(os.path.join(os.path.dirname(os.path.abspath(__file__)), "init.sh")), True)
+    a.add("init", read(os.path.join(os.path.dirname(os.path.abspath(__file__)), init)), True)
     for m in kernel.modules:
         a.add("mod/" + os.path.basename(m), stripped(m))
     a.add("ringlab", stripped(binary), True)
