@@ -36,7 +36,7 @@ static void xen_guest(struct stage *s, const json_t *xen)
 	static const char *const heads[] = { "it tried", "at", "and got", NULL };
 	static const char *const tried[][2] = {
 		{ "read-table", "read the M2P table" }, { "write-table", "write to it" }, { "read-vmm", "read the VMM's page" },
-		{ "write-vmm", "write to it" }, { "run-vmm", "jump to it" },
+		{ "write-vmm", "write to it" },
 	};
 	struct demo_table *t;
 

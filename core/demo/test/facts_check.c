@@ -235,14 +235,19 @@ static bool kind_varies(const char *kind)
 	return false;
 }
 
-/* The guest itself did it another number of times: it waits for a clock, or prints what differs. */
+/*
+ * The guest itself did it another number of times, for it waits for a clock; or the VMM is asked only sometimes (docs/exits.md: counted
+ * inline), as when code that needs no VMM finds an interrupt waiting.
+ */
 static bool truth_varies(const json_t *old, const json_t *now, const char *rest)
 {
 	char kind[100];
+	const json_t *top;
 
 	snprintf(kind, sizeof(kind), "%.*s", (int)strcspn(rest, "."), rest);
 	json_t *a = json_object_get(json_object_get(old, "truth"), kind), *b = json_object_get(json_object_get(now, "truth"), kind);
-	return a && b && !json_equal(a, b);
+	long long n = events_sum(old, kind, NULL, &top), m = events_sum(now, kind, NULL, &top), truth = (long long)json_integer_value(a);
+	return a && b && (!json_equal(a, b) || (n != m && n < truth && m < truth));
 }
 
 /* May this fact be another in the next run, with nobody at fault? */
