@@ -27,7 +27,7 @@ do for [format in 'svg png'] {
 	set ytics scale 0 noenhanced
 	set grid xtics ytics lc '#dcdcdc' lt 1, lc '#e8e8e8' lt 1
 	set mxtics 10
-	set format x '%g'
+	set format x reference > 0 ? '%g' : '%.0s%c'
 	do for [p = 1:panels] {
 		in_panel(i) = panels == 1 || emulator[i] == p - 1
 		low = 1e300
@@ -64,7 +64,7 @@ do for [format in 'svg png'] {
 			set label 1002 machine at screen 0.02, screen 1 - 46.0 / height left textcolor rgb '#505050' noenhanced
 			set label 1003 note at screen 0.02, screen 1 - 66.0 / height left textcolor rgb '#505050' noenhanced
 			do for [i = 1:series] {
-				set label 1100 + i series_name[i] at screen 0.2 + 0.11 * ((i - 1) % 7), screen 1 - (88.0 + 22 * ((i - 1) / 7)) / height \
+				set label 1100 + i series_name[i] at screen 0.2 + 0.11 * ((place[i] - 1) % 7), screen 1 - (88.0 + 22 * ((place[i] - 1) / 7)) / height \
 					left offset 1,0 point pt point[i] ps 1.2 lc rgb colour[i] noenhanced
 			}
 			set xlabel panels == 1 ? xtitle : xtitle.', our engines'
@@ -76,7 +76,7 @@ do for [format in 'svg png'] {
 			set format y ''
 			set xlabel 'the same, emulators'
 		}
-		plot for [i = 1:series] name.'.dat' using ($5 == i && in_panel(i) ? $1 : NaN):($4 - apart * (i - (series + 1) / 2.0)):2:3 with xerrorbars \
+		plot for [i = 1:series] name.'.dat' using ($5 == i && in_panel(i) ? $1 : NaN):($4 - apart * (place[i] - (series + 1) / 2.0)):2:3 with xerrorbars \
 			lc rgb colour[i] pt point[i] ps 1.1 lw 1.4 notitle
 	}
 	unset multiplot

@@ -15,8 +15,8 @@ do for [format in 'svg png'] {
 	set rmargin at screen 0.97
 	set yrange [0:*]
 	set grid ytics lc '#dcdcdc' lt 1
-	set ylabel 'exits a second'
-	set format y '%.1s%c'
+	set ylabel 'thousand exits a second'
+	set format y '%g'
 	do for [p = 1:panels] {
 		set tmargin at screen 1 - (145.0 + panel_height * (p - 1)) / height
 		set bmargin at screen 1 - (145.0 + panel_height * (p - 1) + 128) / height
@@ -32,7 +32,7 @@ do for [format in 'svg png'] {
 		}
 		if (p == panels) { set xlabel 'seconds since the guest started' }
 		set xrange [0:panel_end[p]]
-		plot for [k = 1:kinds] name.'.dat' index (p - 1) using ($5 == k ? ($1 + $2) / 2 : NaN):(($3 + $4) / 2):1:2:3:4 \
+		plot for [k = 1:kinds] name.'.dat' index (p - 1) using ($5 == k ? ($1 + $2) / 2 : NaN):(($3 + $4) / 2000):1:2:($3 / 1000):($4 / 1000) \
 			with boxxyerror lc rgb kind_colours[k] title kind_name[k]
 	}
 	unset multiplot

@@ -12,7 +12,7 @@ do for [format in 'svg png'] {
 	set ytics ()
 	load name.'.set'
 	width_px = 260 + 150 * panels
-	width_px = width_px < 1000 ? 1000 : width_px
+	width_px = width_px < 1080 ? 1080 : width_px
 	height = 210 + 19 * rows
 	eval begin(format, width_px, height)
 	set output name.'.'.format
@@ -22,9 +22,9 @@ do for [format in 'svg png'] {
 	set bmargin at screen 66.0 / height
 	set label 1001 heading at screen 20.0 / width_px, screen 1 - 22.0 / height left font font_name.':Bold,'.(font_size + 4) noenhanced
 	set label 1002 machine at screen 20.0 / width_px, screen 1 - 46.0 / height left textcolor rgb '#505050' noenhanced
-	set label 1003 'Length: all exits of one operation, logarithmic, with the number behind; colours: the share of each kind. Empty: not counted. Origin: measured, unless a panel says nested.' \
+	set label 1003 'Length: all exits of one operation, logarithmic; colours: the share of each kind. Empty: not counted. Measured, but where a panel says nested.' \
 		at screen 20.0 / width_px, screen 1 - 66.0 / height left textcolor rgb '#505050' noenhanced
-	set key at screen 0.5, screen 1 - 78.0 / height center top horizontal maxrows 2 samplen 1 noenhanced
+	set key at screen 0.5, screen 1 - 78.0 / height center top horizontal maxrows 3 samplen 1 noenhanced font font_name.','.(font_size - 1)
 	set border 0
 	set xrange [0:width]
 	set yrange [-rows + 0.5 : 1.7]

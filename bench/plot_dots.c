@@ -55,6 +55,15 @@ void dots_end(struct dots *d, bool engines)
 	set_number(d->set, "series", d->count);
 	set_number(d->set, "rows", d->row);
 	fprintf(d->set, "array colour[%u]\narray point[%u]\n", d->count + 1, d->count + 1);
+	/* place: where the series is in the legend and within its row, from 1: engines in their order. */
+	fprintf(d->set, "array place[%u]\n", d->count + 1);
+	for (unsigned i = 0; i < d->count; i++) {
+		unsigned place = 1;
+
+		for (unsigned k = 0; k < d->count; k++)
+			place += engines ? engine_rank(d->series[k]) < engine_rank(d->series[i]) : k < i;
+		fprintf(d->set, "place[%u] = %u\n", i + 1, place);
+	}
 	fprintf(d->set, "array emulator[%u]\narray series_low[%u]\narray series_high[%u]\n", d->count + 1, d->count + 1, d->count + 1);
 	for (unsigned i = 0; i < d->count; i++)
 		fprintf(d->set, "emulator[%u] = %d\nseries_low[%u] = %.10g\nseries_high[%u] = %.10g\n", i + 1, is_emulator(d->series[i]), i + 1, d->low[i],

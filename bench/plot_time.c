@@ -151,6 +151,17 @@ struct run {
 	double *count;     /* [bin][colour] */
 };
 
+/* As counts.c has it: an event that is counted beside an exit, or that does not leave the guest, is none. */
+static bool time_is_exit(const struct result_time *t)
+{
+	static const char *const none[] = { "interpret", "translation", "irq-delivered", "inline", "native", "host-kernel emulation" };
+
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		if (!strcmp(none[i], t->kind) || !strcmp(none[i], t->mechanism))
+			return false;
+	return strcmp(t->mechanism, "hypercall") || !strcmp(t->kind, "hypercall");
+}
+
 static bool time_same(const struct result_time *a, const struct result_time *b)
 {
 	return !strcmp(a->suite, b->suite) && !strcmp(a->workload, b->workload) && !strcmp(a->variant, b->variant) &&
@@ -185,7 +196,7 @@ static bool run_fill(const struct result *r, struct run *run, const struct kind_
 		const struct result_time *t = &r->time[i];
 		double at = t->t_s / run->width + 1e-9;
 
-		if (time_same(run->key, t) && at < BINS + 1)
+		if (time_same(run->key, t) && time_is_exit(t) && at < BINS + 1)
 			run->count[(size_t)at * (KIND_COLOURS + 1) + (size_t)kind_colour(kinds, t->kind)] += t->count;
 	}
 	return run->count != NULL;
@@ -229,7 +240,8 @@ int plot_time_write(const struct result *r, FILE *data, FILE *set, char *why, si
 	if (!data)
 		return 1;
 	for (size_t i = 0; i < r->times; i++)
-		kind_weigh(&kinds, r->time[i].kind, r->time[i].count);
+		if (time_is_exit(&r->time[i]))
+			kind_weigh(&kinds, r->time[i].kind, r->time[i].count);
 	kind_sort(&kinds);
 	fprintf(set, "array panel_title[%u]\narray panel_end[%u]\n", runs, runs);
 	for (unsigned i = 0; i < runs; i++) {

@@ -193,7 +193,7 @@ static void kinds_cell(struct table *t, const struct view_kind *k, int n, double
 	int at = 0;
 
 	text[0] = 0;
-	for (int i = 0; i < n && at < 800; i++) {
+	for (int i = 0; i < n && at < 800 && shown < 0.99 * total; i++) {
 		shown += k[i].value;
 		at += snprintf(text + at, sizeof(text) - (size_t)at, "%s%.40s %s (%.30s)", i ? ", " : "", k[i].kind, number_text(value, k[i].value),
 			k[i].mechanism);
