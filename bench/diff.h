@@ -11,7 +11,7 @@
 #define DIFF_NOTES 16
 #define DIFF_NOISE 1.25     /* a single run's costs: what is less than a quarter dearer is not called dearer */
 #define DIFF_TICKS 128      /* nor is a difference of so few cycles, which the steps of the TSC and the code's alignment make */
-#define DIFF_FEW 16         /* fewer events have no cost of their own, but that of their kind */
+#define DIFF_FEW 32         /* fewer events have no cost of their own, but that of their kind */
 #define DIFF_SMALL 0.01     /* of the total: less is hardly a difference */
 #define DIFF_FILE_MAX (64l << 20)
 

@@ -65,8 +65,11 @@ const char *diff_clean(const char *s, char buf[DIFF_TEXT])
 {
 	size_t i;
 
-	for (i = 0; s[i] && i < DIFF_TEXT - 1; i++)
-		buf[i] = (unsigned char)s[i] < ' ' || s[i] == 0x7f || ((unsigned char)s[i] >= 0x80 && (unsigned char)s[i] < 0xa0) ? '?' : s[i];
+	for (i = 0; s[i] && i < DIFF_TEXT - 1; i++) {
+		unsigned char c = (unsigned char)s[i], next = (unsigned char)s[i + 1];
+
+		buf[i] = c < ' ' || c == 0x7f || (c == 0xc2 && next >= 0x80 && next < 0xa0) ? '?' : s[i]; /* C2 80 to C2 9F: C1 of Unicode */
+	}
 	buf[i] = 0;
 	return buf;
 }

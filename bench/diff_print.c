@@ -2,6 +2,7 @@
  * diff_print.c - the tables of `ringlab diff` on two runs, and its JSON (docs/attribution.md names the keys).
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include "diff.h"
 
@@ -185,14 +186,28 @@ static void runs_json(const struct diff *d, json_t *o)
 	json_object_set_new(o, "phases", parts_json(d->phase, d->phases));
 }
 
+/* Paths, and sentences with names that were cut, may be no UTF-8: then without what is not ASCII. */
+static json_t *text_json(const char *text)
+{
+	json_t *j = json_string(text);
+	char *clean = j ? NULL : strdup(text);
+
+	for (char *p = clean; p && *p; p++)
+		*p = (unsigned char)*p < 0x80 ? *p : '?';
+	if (clean)
+		j = json_string(clean);
+	free(clean);
+	return j;
+}
+
 json_t *diff_json(const struct diff *d)
 {
 	json_t *notes = json_array(), *o;
 
 	for (unsigned i = 0; i < d->notes; i++)
-		json_array_append_new(notes, json_string(d->note[i]));
-	o = json_pack("{s:s,s:s,s:s,s:b,s:s,s:o}", "a", d->side[0].path, "b", d->side[1].path, "of", d->side[0].is_result ? "results" : "runs",
-		"different", (int)d->different, "sentence", d->sentence, "notes", notes);
+		json_array_append_new(notes, text_json(d->note[i]));
+	o = json_pack("{s:o,s:o,s:s,s:b,s:o,s:o}", "a", text_json(d->side[0].path), "b", text_json(d->side[1].path), "of", d->side[0].is_result ? "results" : "runs",
+		"different", (int)d->different, "sentence", text_json(d->sentence), "notes", notes);
 	if (!o)
 		return NULL;
 	if (d->side[0].is_result)

@@ -93,7 +93,7 @@ static int diff_out(const struct cli_diff *c, const struct diff *d)
 	int bad = 0;
 
 	if (c->json && j)
-		bad = json_dumpf(j, stdout, JSON_INDENT(1)) || fputc('\n', stdout) == EOF;
+		bad = json_dumpf(j, stdout, JSON_INDENT(1) | JSON_ENSURE_ASCII) || fputc('\n', stdout) == EOF;
 	else if (!c->json)
 		diff_print(d, stdout);
 	json_decref(j);

@@ -156,6 +156,7 @@ static void sentence_has(const char *args, const char *word, int want)
 	char *text = shell(&status, "%s diff 2>&1 %s", RINGLAB_BINARY, args);
 
 	cr_expect_eq(status, want, "diff %s: status %d: %s", args, status, text);
+	cr_expect(!strstr(text, "\xc2\x9b"), "a control character of Unicode");
 	for (char *p = text; *p; p++) {
 		cr_expect((unsigned char)*p >= ' ' || *p == '\n', "a control character %#x", *p);
 		*p = *p == '\n' ? ' ' : *p; /* sentences are wrapped */
@@ -326,14 +327,24 @@ Test(diff, hostile_files)
 }
 
 /* Names that would move a terminal's cursor, and numbers beyond any counter. */
+#define LONG "████████████████████"
+
 Test(diff, hostile_values)
 {
-	file_write("a", COLUMN "{\"kind\":\"\\u001b[2J\",\"mechanism\":\"\\r\\n\",\"count\":1,\"cycles\":{\"median\":1e300}},"
+	file_write("a", COLUMN "{\"kind\":\"\\u001b[2J\\u009b5m\",\"mechanism\":\"\\r\\n\",\"count\":1,\"cycles\":{\"median\":1e300}},"
 		"{\"kind\":\"cpuid\",\"mechanism\":\"callout\",\"count\":9223372036854775807,\"cycles\":{\"median\":9223372036854775807}}]}");
 	file_write("b", COLUMN EVENT "],\"cells\":[{\"name\":\"\\u009b5m\",\"n\":1,\"first\":0,\"steady\":0}]}");
 	sentence_has("@/a @/b", "cpuid", 0);
 	sentence_has("@/b @/a --json", "cpuid", 0);
 	sentence_has("@/b @/a --by count", "cpuid", 0);
+	/* names of many bytes a character, cut anywhere; paths that are no UTF-8 */
+	for (int i = 0; i < 4; i++) {
+		char text[2000];
+
+		snprintf(text, sizeof(text), COLUMN "{\"kind\":\"%.*s%s%s%s\",\"mechanism\":\"callout\",\"count\":1000,\"cycles\":null}]}", i, "xyz", LONG, LONG, LONG);
+		file_write("\xff", text);
+		sentence_has("@/b @/\xff --json", "\"sentence\"", 0);
+	}
 }
 
 Test(diff, what_is_no_file)

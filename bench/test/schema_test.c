@@ -49,7 +49,7 @@ static void same_keys(const json_t *got, const json_t *doc, const char *what)
 
 static json_t *output_of(const char *words)
 {
-	char cmd[800];
+	char cmd[2000];
 	json_error_t err;
 	FILE *p;
 
@@ -92,6 +92,29 @@ Test(schema, timeline_and_symbols)
 	json_decref(column_keys);
 	json_decref(bucket_keys);
 	json_decref(symbol_keys);
+	json_decref(j);
+}
+
+/* What `diff --json` prints has no key that docs/attribution.md does not name. */
+Test(schema, diff_json)
+{
+	json_t *j = output_of("list >/dev/null 2>&1; A=$(mktemp) B=$(mktemp); for g in hello steps; do "
+		RINGLAB_BINARY " run --backend interp --stats $A $g >/dev/null; C=$A A=$B B=$C; done; "
+		RINGLAB_BINARY " diff --json $A $B; rm -f $A $B"), *v;
+	char text[1 << 15];
+	const char *key;
+	FILE *f = fopen(RINGLAB_SOURCE "/docs/attribution.md", "r");
+
+	cr_assert(f);
+	text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+	fclose(f);
+	cr_expect_gt(json_array_size(json_object_get(j, "rows")), 5);
+	json_object_foreach(j, key, v) {
+		char name[60];
+
+		snprintf(name, sizeof(name), "`%s`", key);
+		cr_expect(strstr(text, name), "diff --json has the key %s, which docs/attribution.md does not name", key);
+	}
 	json_decref(j);
 }
 
