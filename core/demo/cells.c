@@ -12,6 +12,11 @@ bool cell_times(const json_t *column)
 	return origin && !strcmp(origin, "measured");
 }
 
+const char *cell_vtx(const json_t *column)
+{
+	return column ? demo_name(column) : "vtx";
+}
+
 void cell_console(struct stage *s, struct demo_table *t, const json_t *column, const char *name)
 {
 	const char *v = column && demo_console(column, name) ? demo_fact_console(s, column, name) : NULL;

@@ -17,6 +17,8 @@ void cell_cost(struct stage *s, struct demo_table *t, const json_t *column, cons
 /* By which mechanism, as a fact; "-" without a column. */
 void cell_mechanism(struct stage *s, struct demo_table *t, const json_t *column, const char *kind);
 
+/* The head of a column of vtx, with where its figures are from; "vtx" without a run. */
+const char *cell_vtx(const json_t *column);
 /* Measured on this machine, so that its times may be shown? */
 bool cell_times(const json_t *column);
 /* The row of `ringlab explain` for this instruction in the column's backend and interface; NULL when it has none. */

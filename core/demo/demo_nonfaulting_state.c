@@ -8,6 +8,7 @@
 #include "cells.h"
 
 #define GUEST "demo/nonfaulting"
+#define VTX 5 /* of demo_techniques */
 
 /* In the order of Robin and Irvine's paper. line: what the guest prints; rule: in `ringlab explain`. */
 static const struct {
@@ -43,7 +44,7 @@ static const char *right_of(const json_t *column, const char *line)
 	return demo_console(column, name);
 }
 
-/* "ok", or what it saw instead; "-" where it saw nothing; a value in brackets where nothing is right or wrong. */
+/* "ok", or what it saw instead; "-" where it saw nothing; with a question mark where nothing is right or wrong. */
 static bool answer(struct stage *s, struct demo_table *t, const json_t *column, const char *line)
 {
 	const char *saw = column && demo_console(column, line) ? demo_fact_console(s, column, line) : NULL;
@@ -52,7 +53,7 @@ static bool answer(struct stage *s, struct demo_table *t, const json_t *column, 
 	if (!saw)
 		demo_cell(t, "-");
 	else if (!right)
-		demo_cell(t, "(%s)", saw);
+		demo_cell(t, "%s?", saw);
 	else
 		demo_cell(t, "%s", strcmp(saw, right) ? saw : "ok");
 	return saw && right && strcmp(saw, right);
@@ -60,7 +61,7 @@ static bool answer(struct stage *s, struct demo_table *t, const json_t *column, 
 
 static void answers(struct stage *s, const json_t *oracle, const json_t *const column[])
 {
-	static const char *const heads[] = { "instruction", "right", "bt", "trap", "patch", "previrt", "xen", "vtx", NULL };
+	const char *const heads[] = { "", "right", "bt", "trap", "patch", "previrt", "xen", cell_vtx(column[VTX]), NULL };
 	struct demo_table *t = demo_table(s, heads);
 	long long wrong[DEMO_TECHNIQUES] = { 0 };
 
@@ -70,7 +71,7 @@ static void answers(struct stage *s, const json_t *oracle, const json_t *const c
 		for (unsigned c = 0; c < DEMO_TECHNIQUES; c++)
 			wrong[c] += answer(s, t, column[c], rows[i].line);
 	}
-	demo_cell(t, "wrong, of %zu", ROWS);
+	demo_cell(t, "wrong");
 	demo_cell(t, "0");
 	for (unsigned c = 0; c < DEMO_TECHNIQUES; c++) {
 		char key[60];
@@ -101,7 +102,7 @@ static bool oracle_holds(struct stage *s, const json_t *oracle)
 
 static void seen(struct stage *s, const json_t *oracle, const json_t *const column[])
 {
-	static const char *const heads[] = { "kind of event", "executed", "bt", "trap", "patch", "previrt", "xen", "vtx", NULL };
+	const char *const heads[] = { "kind of event", "executed", "bt", "trap", "patch", "previrt", "xen", cell_vtx(column[VTX]), NULL };
 	static const char *const kinds[] = { "dt-store", "flags-image", "seg-query", "seg-read", "seg-load", "far-branch" };
 	struct demo_table *t = demo_table(s, heads);
 
@@ -212,7 +213,7 @@ static int show(struct stage *s)
 		return 222;
 	demo_say(s, "\"right\" is what the reference interpreter saw, and what the guest expects, for it loaded the tables itself. In the others' columns: ok, "
 		"or the wrong value. SMSW: the guest has set CR0.TS. POPF: 1 when an interrupt came although it was told to close them. POP FS, MOV GS and the far branches name a "
-		"selector that the guest does not have, and the host does: 1 when that was taken, where it must fault. In brackets: the Xen "
+		"selector that the guest does not have, and the host does: 1 when that was taken, where it must fault. With a question mark: the Xen "
 		"interface gives its guest no such table, so nothing is right or wrong.");
 	answers(s, oracle, column);
 	demo_say(s, "The paper counts seventeen; by name there are these eighteen, with MOV in both directions nineteen rows. INT n is right under trap because a "

@@ -52,7 +52,7 @@ static void slow_motion(struct stage *s, const json_t *one)
 
 static void prices(struct stage *s, const json_t *const column[])
 {
-	static const char *const heads[] = { "instruction", "seen by trap", "by vtx", "trap", "patch", "previrt", "bt", NULL };
+	const char *const heads[] = { "instruction", "seen by trap", cell_vtx(column[VTX]), "trap", "patch", "previrt", "bt", NULL };
 	static const struct { const char *name, *line, *kind; } rows[] = {
 		{ "none (a NOP)", "nothing-cycles", NULL },
 		{ "CLI", "cli-cycles", "int-flag" },
