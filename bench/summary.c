@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
+#include "bars.h"
 #include "plot_list.h"
 #include "summary_private.h"
 
@@ -70,6 +71,8 @@ static int summary_print(const struct result *r, FILE *f)
 
 	head_print(r, f);
 	e = suites_print(r, f);
+	if (!e)
+		e = bars_print(r, f);
 	if (!e)
 		e = summary_ablations(r, f);
 	if (!e)
