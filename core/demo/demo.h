@@ -110,7 +110,7 @@ const char *demo_mechanism(const json_t *column, const char *kind);
  * A guest prints what differs from run to run ("cost-…" names) in a fixed width, so that its port accesses are the same in each.
  */
 const char *demo_console(const json_t *column, const char *name);
-/* How the column is called where it is shown: "bt", "pv:xen", "vtx (nested)". Borrowed until the next call on this column. */
+/* How the column is called where it is shown: "bt", "pv:xen", "vtx (nested)", and "vtx:shadow (nested)" for --ept 0. Borrowed until the next call on this column. */
 const char *demo_name(const json_t *column);
 
 /*

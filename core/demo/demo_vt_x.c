@@ -81,6 +81,7 @@ static void reasons_show(struct stage *s, const char *options, const char *what)
 		demo_cell(t, "%s", json_string_value(json_object_get(r, "name")));
 		demo_cell(t, "%s", json_string_value(json_object_get(e, "kind")));
 		demo_cell(t, "%lld", (long long)json_integer_value(json_object_get(e, "count")));
+		demo_fact_count(s, c, json_string_value(json_object_get(e, "kind")), NULL);
 		demo_cell(t, "%s", json_string_value(json_object_get(e, "handled_by")));
 	}
 	demo_table_end(t);

@@ -206,6 +206,8 @@ static void set_name(json_t *column)
 	bool here = !origin || !strcmp(origin, "measured");
 	char name[100];
 
+	if (json_is_false(json_object_get(column, "ept")))
+		interface = "shadow";
 	snprintf(name, sizeof(name), "%s%s%s%s%s%s", backend ? backend : "?", interface ? ":" : "", interface ? interface : "", here ? "" : " (",
 		here ? "" : origin, here ? "" : ")");
 	json_object_set_new(column, "name", json_string(name));
