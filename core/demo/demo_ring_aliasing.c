@@ -106,6 +106,9 @@ static int show(struct stage *s)
 		"right, and as good as free. Load-time rewriting (patch) is right too and pays a trap, for INT3 is all that fits where one byte was. "
 		"Left alone (trap, xen) the instruction costs nothing and tells the truth, which is the wrong answer. VT-x leaves it alone as well, and "
 		"there the truth is right: CS says ring 0 because the guest is in ring 0.");
+	if (column[3] && demo_witness(column[3], "seg-read"))
+		demo_say(s, "Under previrt somebody did trap by PUSH CS: the guest was in ring %s then. It is the user program, which looks at CS as well.",
+			demo_fact_witness(s, column[3], "seg-read", "guest", "cpl"));
 	demo_point(s, "Ring aliasing: software that runs in another ring than it was written for can see that, by instructions that do not trap; so it "
 		"must be translated, rewritten, told, or given its own ring 0.",
 		"Uhlig et al., Intel Virtualization Technology, IEEE Computer 38(5), May 2005, \"Ring aliasing\" (PUSH CS); Robin and Irvine, Analysis of "
