@@ -107,7 +107,6 @@ struct bench_options {
 	const char *engines; /* comma-separated, or NULL for all that can run */
 	const char *only;    /* kernels or cells, comma-separated, or NULL */
 	const char *raw;     /* file for the raw samples, or NULL */
-	const char *nested;  /* devices: a result of scripts/nested-vtx for the vtx column, or NULL */
 	bool huge_pages;
 	int cpu;
 
@@ -137,6 +136,3 @@ bool list_has(const char *list, const char *name);
 int bench_compute(const struct bench_options *o);
 int bench_nano(const struct bench_options *o);
 int bench_startup(const struct bench_options *o);
-int bench_linux(const struct bench_options *o);
-int bench_kernel(const struct bench_options *o);
-int bench_devices(const struct bench_options *o);

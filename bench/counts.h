@@ -36,3 +36,7 @@ bool counts_timeline(struct bench *b, const char *workload, const json_t *stats)
 
 /* The cells of nano on one engine: the suite nano's part "counts". NULL, or a sentence why there is no result. */
 const char *counts_nano(struct bench *b, const struct task *t);
+
+#define DEVICES_BYTES 1024 /* of a console, in guests/devices */
+/* The ways of guests/devices, from phases "WAY" of a run with so many reads: suite_devices.c. NULL, or a sentence why there is no result. */
+const char *devices_counts_emit(struct bench *b, const char *origin, const json_t *stats, unsigned reads);

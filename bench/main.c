@@ -1,7 +1,7 @@
 /*
  * main.c - `ringlab-bench`: the benchmarks' command line.
  *
- * Each benchmark is one file: compute.c, nano.c, startup.c, kernel.c, linux.c; rows.c and linux_stats.c serve the last two. Ratios of one interleaved run are printed, never judged by an
+ * Each benchmark is one file: compute.c, nano.c, startup.c. Ratios of one interleaved run are printed, never judged by an
  * exit status; only wrong results (checksums that differ, a guest that fails) give a nonzero one.
  */
 #include <errno.h>
@@ -12,23 +12,18 @@
 #include "bench.h"
 
 static const char help[] =
-	"usage: ringlab-bench compute|nano|startup|linux|kernel|devices [OPTION…]\n\n"
+	"usage: ringlab-bench compute|nano|startup [OPTION…]\n\n"
 	"  compute   the compute kernels on each engine against the same object files run natively\n"
 	"  nano      the nano guest's costs on each engine, with the bars they are held to\n"
 	"  startup   from process start to the first guest instruction, and resident memory\n"
-	"  linux     Debian's i386 kernels against QEMU TCG: boot, in-guest operations, user-space compute, ablations, traps\n"
-	"  kernel    our Unix-like guest kernel: boot and everyday operations on each engine\n"
-	"  devices   exits per 4 KiB read and per console byte: emulated, paravirtual, direct\n\n"
-	"  --rounds N        interleaved rounds (compute 31, nano 7, startup 21, linux 5, kernel 5)\n"
+	"  --rounds N        interleaved rounds (compute 31, nano 7, startup 21)\n"
 	"  --reps N          warm repetitions in each process (compute 5)\n"
-	"  --engines LIST    of native,bt,pv-trap,pv-patch,pv-previrt,pv-xen,interp,qemu-tcg; kernel: host-linux too (default: what can run here)\n"
-	"  --only LIST       kernels or nano cells; linux: of boot,lat,compute,ablation,traps; kernel: of boot,ops\n"
+	"  --engines LIST    of native,bt,pv-trap,pv-patch,pv-previrt,pv-xen,interp,qemu-tcg (default: what can run here)\n"
+	"  --only LIST       kernels or nano cells\n"
 	"  --raw FILE        write every sample, tab-separated\n"
 	"  --thp             allow huge pages (default: off for all children)\n"
 	"  --cpu N           pin children to this CPU (default: the last one)\n"
-	"  --ringlab FILE, --guests DIR    default: beside this program\n"
-	"  --nested DIR      devices: what scripts/nested-vtx brought back, as the vtx column\n"
-	"  --linux DIR       what scripts/linux-guest made (default: where it puts it)\n";
+	"  --ringlab FILE, --guests DIR    default: beside this program\n";
 
 static int usage(const char *what, const char *arg)
 {
@@ -79,14 +74,13 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "rounds", 1, 0, 'r' }, { "reps", 1, 0, 'n' }, { "engines", 1, 0, 'e' }, { "only", 1, 0, 'o' }, { "raw", 1, 0, 'w' },
-		{ "thp", 0, 0, 't' }, { "cpu", 1, 0, 'c' }, { "ringlab", 1, 0, 'R' }, { "guests", 1, 0, 'G' }, { "linux", 1, 0, 'L' }, { "nested", 1, 0, 'N' }, { "help", 0, 0, 'h' }, { 0 },
+		{ "thp", 0, 0, 't' }, { "cpu", 1, 0, 'c' }, { "ringlab", 1, 0, 'R' }, { "guests", 1, 0, 'G' }, { "linux", 1, 0, 'L' }, { "help", 0, 0, 'h' }, { 0 },
 	};
 	static const struct {
 		const char *name;
 		int (*run)(const struct bench_options *o);
 		unsigned rounds, reps;
-	} benches[] = { { "compute", bench_compute, 31, 5 }, { "nano", bench_nano, 7, 1 }, { "startup", bench_startup, 21, 1 },
-		{ "linux", bench_linux, 5, 1 }, { "kernel", bench_kernel, 5, 1 }, { "devices", bench_devices, 1, 1 } };
+	} benches[] = { { "compute", bench_compute, 31, 5 }, { "nano", bench_nano, 7, 1 }, { "startup", bench_startup, 21, 1 }, };
 	struct bench_options o = { .cpu = cpu_choose() };
 	int c;
 
@@ -109,7 +103,6 @@ int main(int argc, char **argv)
 		case 'R': snprintf(o.paths.ringlab, sizeof(o.paths.ringlab), "%s", optarg); break;
 		case 'G': snprintf(o.paths.guests, sizeof(o.paths.guests), "%s", optarg); break;
 		case 'L': snprintf(o.paths.images, sizeof(o.paths.images), "%s", optarg); break;
-		case 'N': o.nested = optarg; break;
 		case 'h': fputs(help, stdout); return 0;
 		default: return usage("unknown option", NULL);
 		}

@@ -6,7 +6,9 @@
 const struct suite *const bench_suites[] = {
 	&suite_nano,
 	&suite_compute,
-	&suite_startup,
+	&suite_devices,
 	&suite_kernel,
+	&suite_linux,
+	&suite_startup,
 	NULL,
 };

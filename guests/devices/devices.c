@@ -2,7 +2,7 @@
  * devices.c - one disk and one console, driven each way that this machine offers: what a 4 KiB read and a byte cost.
  *
  * A guest cannot count exits. It prints a line before and after each measured part, by which the VMM notes its own
- * counters (run --phase WAY); ringlab-bench devices subtracts and divides. The lines are as long as each other, and the way
+ * counters (run --phase WAY); the suite `devices` of ringlab bench subtracts and divides. The lines are as long as each other, and the way
  * "none" measures nothing, so that what the lines cost can be taken off. What is read is checked: all ways must give the same bytes.
  * Command line: n=256 reads of 4 KiB and 16 lines' worth of bytes; only=ata|virtio|virtio-modern|xen|direct; write (a pattern
  * too, flushed and read back); echo (what the virtio console receives, up to a newline).
