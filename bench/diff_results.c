@@ -173,9 +173,14 @@ static void words_results(struct diff *d)
 		slower += !c && d->change[i].ratio > 1;
 	}
 	d->different = d->changes > 0;
+	if (d->few == d->common) {
+		snprintf(d->sentence, sizeof(d->sentence), "Nothing can be told: of %zu figures in both, none has %d samples on each side. Measure more rounds.",
+			d->common, SAMPLES_LEAST);
+		return;
+	}
 	if (!d->different) {
 		snprintf(d->sentence, sizeof(d->sentence), "No difference: of %zu figures in both, no timed one has a median outside the other's 95 %% "
-			"interval%s, and all counts are equal.", d->common, d->few ? ", where there are samples enough" : "");
+			"interval%s, and all counts are equal.", d->common - d->few, d->few ? " (of those with samples enough)" : "");
 		return;
 	}
 	at = (size_t)snprintf(d->sentence, sizeof(d->sentence), "Of %zu figures in both, %zu timed ones changed for certain (%zu grew, %zu shrank) and "

@@ -280,6 +280,10 @@ Test(diff, a_slowed_kernel_between_results)
 	sentence_has("@/ra @/rb", "A 20 % disturbed", 0);
 	sentence_has("@/ra @/rc --fail-above 1000", "exits an operation that changed", 0);
 	sentence_has("@/ra @/ra", "No difference: of 4 figures in both", 0);
+	FILE *f = result_open("few");
+	fprintf(f, "compute,loop,,interp,measured,cycles,,,cycles,0,0,7,1000,1000,0\n");
+	fclose(f);
+	sentence_has("@/ra @/few", "Nothing can be told", 0);
 	sentence_has("@/ra @/run", "have nothing in common", BAD_USAGE);
 }
 
