@@ -2,7 +2,7 @@
  * bench.h - what the benchmarks share: samples, children, engines.
  *
  * A benchmark runs each engine in a child process, interleaved round by round, and compares within a round, because the
- * speed of the host drifts. Read next: compute.c, the simplest benchmark.
+ * speed of the host drifts. Read next: plan.h, then suite_compute.c, the simplest suite.
  */
 #pragma once
 #include <stdbool.h>
@@ -106,7 +106,6 @@ struct bench_options {
 	unsigned rounds, reps;
 	const char *engines; /* comma-separated, or NULL for all that can run */
 	const char *only;    /* kernels or cells, comma-separated, or NULL */
-	const char *raw;     /* file for the raw samples, or NULL */
 	bool huge_pages;
 	int cpu;
 
@@ -132,7 +131,3 @@ int bench_env(const struct bench_options *o);
 
 /* Whether the comma-separated list names it; NULL names all. */
 bool list_has(const char *list, const char *name);
-
-int bench_compute(const struct bench_options *o);
-int bench_nano(const struct bench_options *o);
-int bench_startup(const struct bench_options *o);
