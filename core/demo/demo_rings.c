@@ -4,6 +4,7 @@
  * The first demonstration, and the pattern of the others: the code, the runs, then tables of what the guest saw, what the CPU was really
  * doing, how often the VMM was entered and what that cost. guests/demo/rings.c is the guest. Read next: demo_ring_aliasing.c.
  */
+#include <stdlib.h>
 #include <string.h>
 #include "demo.h"
 
@@ -28,23 +29,33 @@ static void saw(struct stage *s, const json_t *const column[])
 	demo_table_end(t);
 }
 
+/* EFLAGS.IF of one side. */
+static void if_cell(struct stage *s, struct demo_table *t, const json_t *column, const char *kind, const char *side)
+{
+	const char *flags = demo_fact_witness(s, column, kind, side, "eflags");
+
+	demo_cell(t, "%s", *flags == '-' ? "-" : strtoul(flags, NULL, 16) & 0x200 ? "1" : "0");
+}
+
+static void side_cells(struct stage *s, struct demo_table *t, const json_t *column, const char *kind, const char *side)
+{
+	demo_cell(t, "%s", demo_fact_witness(s, column, kind, side, "cs"));
+	demo_cell(t, "%s", demo_fact_witness(s, column, kind, side, "cpl"));
+	if_cell(s, t, column, kind, side);
+}
+
 static void real(struct stage *s, const json_t *const column[])
 {
-	static const char *const heads[] = { "technique", "VMM entered by", "real CS", "real ring", "CPU mode", "virtual CS", "virtual ring", NULL };
+	static const char *const heads[] = { "technique", "mode", "real CS", "ring", "IF", "virtual CS", "ring", "IF", NULL };
 	struct demo_table *t = demo_table(s, heads);
 
 	for (unsigned i = 0; i < DEMO_TECHNIQUES; i++) {
-		const char *const kind = "port-in";
-
 		if (!column[i])
 			continue;
 		demo_cell(t, "%s", demo_name(column[i]));
-		demo_cell(t, "%s", demo_fact_mechanism(s, column[i], kind));
-		demo_cell(t, "%s", demo_fact_witness(s, column[i], kind, "real", "cs"));
-		demo_cell(t, "%s", demo_fact_witness(s, column[i], kind, "real", "cpl"));
-		demo_cell(t, "%s", demo_fact_witness(s, column[i], kind, "real", "mode"));
-		demo_cell(t, "%s", demo_fact_witness(s, column[i], kind, "guest", "cs"));
-		demo_cell(t, "%s", demo_fact_witness(s, column[i], kind, "guest", "cpl"));
+		demo_cell(t, "%s", demo_fact_witness(s, column[i], "port-in", "real", "mode"));
+		side_cells(s, t, column[i], "port-in", "real");
+		side_cells(s, t, column[i], "port-in", "guest");
 	}
 	demo_table_end(t);
 }
@@ -100,7 +111,7 @@ static int show(struct stage *s)
 
 	demo_step(s, "A kernel, and the ring it was written for");
 	demo_say(s, "A kernel is written for ring 0, and x86 checks it: these instructions fault anywhere else. Our guest runs them in a loop, and "
-		"before that looks into CS, whose low two bits are the ring of whoever looks; then a user program does so.");
+		"before that looks into CS, whose low two bits are the ring of whoever looks; then a user program does so. (The ADD is the guest's own count of what it executes.)");
 	if ((e = demo_code(s, GUEST ".elf", "privileged", 10)) || (e = demo_code(s, GUEST ".elf", "read_cs", 8)))
 		return 222;
 	demo_step(s, "What the guest sees");
@@ -113,9 +124,12 @@ static int show(struct stage *s)
 	demo_say(s, "At the first IN, the VMM looks at the CPU's own registers; what the guest believes in stands beside them. Root mode is where all "
 		"software runs that is no VT-x guest; a guest under VT-x has four rings of its own in non-root mode.");
 	real(s, column);
+	demo_say(s, "The kernel runs with interrupts closed here, or believes so: the real IF is open wherever it is the host's, for no process may close it. "
+		"0x33 is the 64-bit code segment of every Linux process: translated code is 64-bit code, and a call into the VMM has loaded it already. "
+		"(Xen's guests keep their mask in a page that they share with the VMM, and IF plays no part.)");
 	demo_step(s, "How often, and at what cost");
 	demo_say(s, "How many events the VMM saw, by which mechanism, and the median of the TSC cycles that it spent on one; at last what one round of the "
-		"five instructions took, by the guest's own clock. (The VMM's console is a port too: IN counts its polls.)");
+		"five instructions took, by the guest's own clock. (The guest's console is a port too: IN counts its polls.)");
 	counts(s, column);
 	demo_say(s, "The same work, and the ring decides who is asked. Under VT-x the kernel is in ring 0 of non-root mode (0D: deprivileged): CLI and "
 		"CR3 are its own, and only the port is the VMM's, in ring 0 of root mode (0P: privileged). In ring 3 with translation, CLI is a store in the "
