@@ -40,3 +40,8 @@ const char *counts_nano(struct bench *b, const struct task *t);
 #define DEVICES_BYTES 1024 /* of a console, in guests/devices */
 /* The ways of guests/devices, from phases "WAY" of a run with so many reads: suite_devices.c. NULL, or a sentence why there is no result. */
 const char *devices_counts_emit(struct bench *b, const char *origin, const json_t *stats, unsigned reads);
+
+/* nested.c: the part "nested" of the suites nano and devices, where --nested asks for it. */
+int nested_plan(struct bench *b, const struct suite *s);
+bool nested_is(const struct task *t);
+const char *nested_take(struct bench *b, const struct task *t); /* NULL, or a sentence why there is no result */

@@ -11,12 +11,12 @@ do for [format in 'svg png'] {
 	set xtics ()
 	set ytics ()
 	load name.'.set'
-	width_px = 260 + 150 * panels
+	width_px = 290 + 150 * panels
 	width_px = width_px < 1080 ? 1080 : width_px
 	height = 210 + 19 * rows
 	eval begin(format, width_px, height)
 	set output name.'.'.format
-	set lmargin at screen 200.0 / width_px
+	set lmargin at screen 230.0 / width_px
 	set rmargin at screen 0.99
 	set tmargin at screen 1 - 150.0 / height
 	set bmargin at screen 66.0 / height

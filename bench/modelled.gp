@@ -6,11 +6,11 @@ load here.'style.gp'
 name = 'modelled'
 set ytics ()
 load name.'.set'
-height = 190 + (14 * series + 10) * rows
+height = 190 + (7 * series + 10) * rows
 do for [format in 'svg png'] {
 	eval begin(format, 1200, height)
 	set output name.'.'.format
-	set lmargin at screen 0.22
+	set lmargin at screen 0.27
 	set rmargin at screen 0.97
 	set tmargin at screen 1 - 125.0 / height
 	set bmargin at screen 70.0 / height

@@ -36,7 +36,7 @@ static void panel_add(struct exits_plot *p, const struct view_column *c)
 	unsigned at = p->panels;
 
 	for (unsigned i = 0; i < p->panels; i++)
-		if (!strcmp(p->panel[i].engine, c->engine) && !strcmp(p->panel[i].origin, c->origin))
+		if (column_same(&p->panel[i], c))
 			return;
 	if (at == VIEW_COLUMNS)
 		return;
@@ -169,63 +169,10 @@ int plot_exits_write(const struct result *r, FILE *data, FILE *set, char *why, s
 
 /* --- modelled cycles --- */
 
-static bool is_modelled(const struct result_row *k)
-{
-	return k->modelled && !strcmp(k->metric, "modelled-cycles");
-}
-
-/* The sum over kinds of what one workload costs on one generation; NAN: nothing. */
-static double modelled_sum(const struct result *r, const struct result_row *key, const char *generation)
-{
-	double sum = NAN;
-
-	for (size_t i = 0; i < r->groups; i++) {
-		const struct result_row *k = r->group[i].key;
-
-		if (is_modelled(k) && !strcmp(k->suite, key->suite) && !strcmp(k->workload, key->workload) && !strcmp(k->engine, key->engine) &&
-			!strcmp(k->variant, generation))
-			sum = (isnan(sum) ? 0 : sum) + r->group[i].median.mid;
-	}
-	return sum;
-}
-
-#define GENERATIONS 12
-
-static unsigned generations_of(const struct result *r, const char *generation[GENERATIONS])
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < r->groups; i++) {
-		unsigned k = 0;
-
-		if (!is_modelled(r->group[i].key))
-			continue;
-		while (k < n && strcmp(generation[k], r->group[i].key->variant))
-			k++;
-		if (k == n && n < GENERATIONS)
-			generation[n++] = r->group[i].key->variant;
-	}
-	return n;
-}
-
-/* Whether an earlier group is of the same row of the plot. */
-static bool modelled_seen(const struct result *r, size_t i)
-{
-	const struct result_row *k = r->group[i].key;
-
-	for (size_t j = 0; j < i; j++) {
-		const struct result_row *o = r->group[j].key;
-
-		if (is_modelled(o) && !strcmp(o->suite, k->suite) && !strcmp(o->workload, k->workload) && !strcmp(o->engine, k->engine))
-			return true;
-	}
-	return false;
-}
-
 int plot_modelled_write(const struct result *r, FILE *data, FILE *set, char *why, size_t n)
 {
-	const char *generation[GENERATIONS];
-	unsigned count = generations_of(r, generation);
+	const char *generation[GENERATIONS_MAX];
+	unsigned count = modelled_generations(r, generation);
 	double low = INFINITY, high = 0;
 	int row = 0;
 	char text[300];
@@ -240,7 +187,7 @@ int plot_modelled_write(const struct result *r, FILE *data, FILE *set, char *why
 		const struct result_row *k = r->group[i].key;
 		bool any = false;
 
-		if (!is_modelled(k) || modelled_seen(r, i))
+		if (!modelled_first(r, i))
 			continue;
 		for (unsigned g = 0; g < count; g++) {
 			double v = modelled_sum(r, k, generation[g]);

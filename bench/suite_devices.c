@@ -172,8 +172,10 @@ static const char *counts_take_ways(struct bench *b, const struct task *t)
 
 static const char *devices_take(struct bench *b, const struct task *t)
 {
-	const char *wrong = image_make(bench_scratch(b), "image");
+	const char *wrong = nested_is(t) ? NULL : image_make(bench_scratch(b), "image");
 
+	if (nested_is(t))
+		return nested_take(b, t);
 	if (!wrong)
 		wrong = image_make(bench_scratch(b), "shared");
 	return wrong ? wrong : strcmp(t->part, "counts") ? ways_take(b, t) : counts_take_ways(b, t);
@@ -201,7 +203,7 @@ static int devices_plan(struct bench *b, const struct suite *s)
 			else
 				err = bench_task(b, &t);
 		}
-	return err;
+	return err ? err : nested_plan(b, s);
 }
 
 const struct suite suite_devices = {

@@ -67,7 +67,7 @@ static int nano_plan(struct bench *b, const struct suite *s)
 		else if ((err = bench_task(b, &t)) || (err = counts_plan(b, s, t.engine)))
 			return err;
 	}
-	return 0;
+	return nested_plan(b, s);
 }
 
 static const char *nano_take(struct bench *b, const struct task *t)
@@ -77,6 +77,8 @@ static const char *nano_take(struct bench *b, const struct task *t)
 	struct child_run c = { .argv = cmd.argv, .timeout_s = 60, .line = nano_line, .ctx = &r };
 	const char *wrong = engine_command(engine_find(t->engine), &bench_options_of(b)->paths, "nano", "n=1000", &cmd);
 
+	if (nested_is(t))
+		return nested_take(b, t);
 	if (!strcmp(t->part, "counts"))
 		return counts_nano(b, t);
 	if (wrong)

@@ -38,7 +38,7 @@ int summary_ablations(const struct result *r, FILE *f)
 		struct interval ratio;
 		char mid[32], low[32], high[32];
 
-		if (k->modelled || !*k->variant || !strcmp(k->metric, "exits") || !strcmp(k->metric, "vmm-cycles") || !strcmp(k->metric, "exits-total") ||
+		if (k->modelled || !*k->variant || !strcmp(k->origin, "nested") || !strcmp(k->metric, "exits") || !strcmp(k->metric, "vmm-cycles") || !strcmp(k->metric, "exits-total") ||
 			!strcmp(k->metric, "events"))
 			continue;
 		any = true;
@@ -66,32 +66,51 @@ int summary_ablations(const struct result *r, FILE *f)
 
 /* --- modelled --- */
 
+/* A row of the pivot; false: it costs nothing on any of them. */
+static bool modelled_row(const struct result *r, const struct result_row *k, const char *const *generation, unsigned n, struct table *t)
+{
+	double v[GENERATIONS_MAX];
+	char text[32];
+	bool any = false;
+
+	for (unsigned i = 0; i < n; i++) {
+		v[i] = modelled_sum(r, k, generation[i]);
+		any |= v[i] > 0;
+	}
+	if (!any)
+		return false;
+	table_cell(t, "%s: %s", k->suite, k->workload);
+	table_cell(t, "%s (modelled)", k->engine);
+	for (unsigned i = 0; i < n; i++)
+		table_cell(t, "%s", isnan(v[i]) ? "" : number_text(text, v[i]));
+	return true;
+}
+
 int summary_modelled(const struct result *r, FILE *f)
 {
-	static const char *const heads[] = { "workload", "engine", "origin", "costs of", "metric", ">estimate", "unit", "kind", NULL };
-	struct table *t = table_new(heads);
-	bool any = false;
-	char text[32];
+	const char *generation[GENERATIONS_MAX], *heads[GENERATIONS_MAX + 3] = { "workload", "engine" };
+	unsigned n = modelled_generations(r, generation), free_ones = 0;
+	char head[GENERATIONS_MAX][40];
+	struct table *t;
+	int e;
 
-	for (size_t i = 0; i < r->groups; i++) {
-		const struct result_row *k = r->group[i].key;
-
-		if (!k->modelled)
-			continue;
-		any = true;
-		table_cell(t, "%s: %s", k->suite, k->workload);
-		table_cell(t, "%s", k->engine);
-		table_cell(t, "modelled");
-		table_cell(t, "%s", k->variant);
-		table_cell(t, "%s", k->metric);
-		table_cell(t, "%s", number_text(text, r->group[i].median.mid));
-		table_cell(t, "%s", k->unit);
-		table_cell(t, "%s", k->kind);
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(head[i], sizeof(head[i]), ">%.30s", generation[i]);
+		heads[i + 2] = head[i];
 	}
-	if (any)
-		fputs("## Modelled figures (modelled, not measured)\n\nComputed: counts of exits times published costs of an exit, for each CPU generation"
-			" (docs/results.md says where they are from). No clock was read for any figure of this table.\n\n", f);
-	return table_end(t, f);
+	if (!n)
+		return 0;
+	fputs("## Modelled figures (modelled, not measured)\n\nComputed, in cycles of one operation: exits counted in the nested machine, times the published cost of an exit on each"
+		" CPU generation (docs/cost-model.md says where they are from). No clock was read for any figure of this table. Generations without EPT"
+		" have the counts of shadow paging.\n\n", f);
+	t = table_new(heads);
+	for (size_t i = 0; i < r->groups; i++)
+		if (modelled_first(r, i) && !modelled_row(r, r->group[i].key, generation, n, t))
+			free_ones++;
+	e = table_end(t, f);
+	if (free_ones)
+		fprintf(f, "%u more operations exit on none of them, and so cost nothing by this model.\n\n", free_ones);
+	return e;
 }
 
 /* --- what is missing --- */

@@ -25,7 +25,8 @@ static const struct {
 
 static bool by_kind(const char *metric)
 {
-	return !strcmp(metric, "exits") || !strcmp(metric, "exits-total") || !strcmp(metric, "events") || !strcmp(metric, "vmm-cycles");
+	return !strcmp(metric, "exits") || !strcmp(metric, "exits-total") || !strcmp(metric, "events") || !strcmp(metric, "vmm-cycles") ||
+		!strcmp(metric, "hw-exits");
 }
 
 /* --- medians side by side --- */
@@ -258,6 +259,37 @@ static int exits_print(const struct result *r, const char *suite, FILE *f)
 	return e == -E2BIG ? 0 : e;
 }
 
+/* What the hardware of a nested machine gave as the exits' reasons. */
+static int reasons_print(const struct result *r, const char *suite, FILE *f)
+{
+	static const char *const heads[] = { "workload", "engine", ">VM exits", "by hardware reason", NULL };
+	struct table *t = table_new(heads);
+	struct view v;
+	int e = view_make(&v, r, suite, "hw-exits");
+
+	for (size_t w = 0; !e && w < v.workloads; w++)
+		for (unsigned i = 0; i < v.columns; i++) {
+			struct view_kind k[KINDS_SHOWN];
+			char text[32], name[64], list[400] = "";
+			double total;
+			int n = view_kinds(&v, v.workload[w], &v.column[i], k, KINDS_SHOWN, &total), at = 0;
+
+			if (n < 0)
+				continue;
+			for (int j = 0; j < n && at < 300; j++)
+				at += snprintf(list + at, sizeof(list) - (size_t)at, "%s%.60s %s", j ? ", " : "",
+					k[j].kind + (strncmp(k[j].kind, "reason:", 7) ? 0 : 7), number_text(text, k[j].value));
+			table_cell(t, "%s", v.workload[w]);
+			table_cell(t, "%s", column_name(name, &v.column[i]));
+			table_cell(t, "%s", number_text(text, total));
+			table_cell(t, "%s", list);
+		}
+	if (!e && v.n)
+		fprintf(f, "### %s: VM exits by hardware reason\n\nAn operation, in the nested machine; no row: none.\n\n", suite);
+	view_free(&v);
+	return table_end(t, f) ? -ENOMEM : e == -E2BIG ? 0 : e;
+}
+
 /* --- a suite --- */
 
 /* Metrics of the suite that none of the tables above is for. */
@@ -292,5 +324,7 @@ int summary_suite(const struct result *r, const char *suite, FILE *f)
 		e = metric_print(r, suite, metrics[i].metric, metrics[i].title, f);
 	if (!e)
 		e = others_print(r, suite, f);
-	return e ? e : exits_print(r, suite, f);
+	if (!e)
+		e = exits_print(r, suite, f);
+	return e ? e : reasons_print(r, suite, f);
 }

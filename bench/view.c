@@ -28,18 +28,19 @@ const char *column_name(char out[64], const struct view_column *c)
 {
 	bool plain = !strcmp(c->origin, "measured");
 
-	snprintf(out, 64, "%.30s%s%.20s%s", c->engine, plain ? "" : " (", plain ? "" : c->origin, plain ? "" : ")");
+	snprintf(out, 64, "%.20s%s%.14s%s%.20s%s", c->engine, *c->variant ? " " : "", c->variant, plain ? "" : " (", plain ? "" : c->origin,
+		plain ? "" : ")");
 	return out;
 }
 
-static bool column_same(const struct view_column *a, const struct view_column *b)
+bool column_same(const struct view_column *a, const struct view_column *b)
 {
-	return !strcmp(a->engine, b->engine) && !strcmp(a->origin, b->origin);
+	return !strcmp(a->engine, b->engine) && !strcmp(a->origin, b->origin) && !strcmp(a->variant, b->variant);
 }
 
 static void column_add(struct view *v, const struct result_row *key)
 {
-	struct view_column c = { key->engine, key->origin };
+	struct view_column c = { key->engine, key->origin, key->variant };
 	unsigned at = v->columns;
 
 	for (unsigned i = 0; i < v->columns; i++)
@@ -65,7 +66,7 @@ static bool group_fits(const struct view *v, const struct result_group *g)
 {
 	const struct result_row *k = g->key;
 
-	if (k->modelled || *k->variant || (v->suite && strcmp(k->suite, v->suite)))
+	if (k->modelled || (*k->variant && strcmp(k->origin, "nested")) || (v->suite && strcmp(k->suite, v->suite)))
 		return false;
 	return !strcmp(k->metric, v->metric) || (!strcmp(v->metric, "exits") && !strcmp(k->metric, "exits-total"));
 }
@@ -103,7 +104,8 @@ void view_free(struct view *v)
 
 static bool group_is(const struct result_group *g, const char *workload, const struct view_column *c)
 {
-	return !strcmp(g->key->workload, workload) && !strcmp(g->key->engine, c->engine) && !strcmp(g->key->origin, c->origin);
+	return !strcmp(g->key->workload, workload) && !strcmp(g->key->engine, c->engine) && !strcmp(g->key->origin, c->origin) &&
+		!strcmp(g->key->variant, c->variant);
 }
 
 const struct result_group *view_at(const struct view *v, const char *workload, const struct view_column *c)

@@ -8,12 +8,15 @@
 
 #define VIEW_COLUMNS 24
 
-/* Who made the figures: "vtx" of a nested machine is another column than a measured one. */
+/*
+ * Who made the figures: "vtx" of a nested machine is another column than a measured one, and so is a nested machine of another kind, such as
+ * one without EPT.
+ */
 struct view_column {
-	const char *engine, *origin;
+	const char *engine, *origin, *variant;
 };
 
-/* The groups of one suite and metric: default variant, of raw.csv. "exits" has "exits-total" with it. */
+/* The groups of one suite and metric: default variant (of a nested machine any), of raw.csv. "exits" has "exits-total" with it. */
 struct view {
 	const struct result *r;
 	const char *suite, *metric;
@@ -30,7 +33,7 @@ int view_make(struct view *v, const struct result *r, const char *suite, const c
 void view_free(struct view *v);
 /* NULL: there is none. Of metrics by kind, any. */
 const struct result_group *view_at(const struct view *v, const char *workload, const struct view_column *c);
-/* The column of the engine (of any origin), or NULL. */
+/* The column of the engine (of any origin, the first), or NULL. */
 const struct view_column *view_column_of(const struct view *v, const char *engine);
 /* Whether the guest got a wrong answer there (metric "hole"), so that what it cost says nothing. */
 bool view_hole(const struct view *v, const char *workload, const struct view_column *c);
@@ -52,6 +55,17 @@ struct view_kind {
 /* The largest first; returns how many, at most max (the smallest are left out), and the total of all. -1: nothing is known. */
 int view_kinds(const struct view *v, const char *workload, const struct view_column *c, struct view_kind *out, int max, double *total);
 
-/* "bt", "vtx (nested)" */
+/* --- view_modelled.c: modelled.csv --- */
+
+#define GENERATIONS_MAX 16
+/* The CPU generations that there are modelled cycles of; how many. */
+unsigned modelled_generations(const struct result *r, const char *generation[GENERATIONS_MAX]);
+/* Whether group i is the first modelled one of its suite, workload and engine. */
+bool modelled_first(const struct result *r, size_t i);
+/* The sum over kinds of what key's workload costs on a generation, in cycles an operation; NAN: nothing is known. */
+double modelled_sum(const struct result *r, const struct result_row *key, const char *generation);
+
+/* "bt", "vtx (nested)", "vtx ept=0 (nested)" */
 const char *column_name(char out[64], const struct view_column *c);
+bool column_same(const struct view_column *a, const struct view_column *b);
 int engine_rank(const char *engine); /* the order in tables and colours in plots, from 0 */
