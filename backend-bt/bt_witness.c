@@ -5,6 +5,7 @@
  * this runs. A callout is a jump within the process: CS and SS are still those that translated code ran with. General registers only,
  * for the guest's XMM are in place in light callouts. Read next: core/witness.c.
  */
+#include <string.h>
 #include "bt_private.h"
 #include "bt_light.h"
 #include "core/witness.h"
@@ -26,17 +27,27 @@ void bt_witness_fault(struct bt *b)
 		.eflags = f->eflags, .cpl = f->cs & 3 });
 }
 
-/* Called by assembly only. */
-#define CALLOUT(name) \
+/* A direct branch's callout has no EIP with it: the link behind the call says where the guest is now. */
+static uint32_t chain_eip(const struct bt *b)
+{
+	uint32_t link;
+
+	memcpy(&link, (const void *)(uintptr_t)b->hot->ret, 4);
+	return b->links[link].target;
+}
+
+/* Called by assembly only. at: the guest's EIP then. */
+#define CALLOUT_AT(name, at) \
 	void *bt_co_##name(struct bt *b, uint32_t eip, uint32_t arg); \
 	void *bt_wi_##name(struct bt *b, uint32_t eip, uint32_t arg); \
 	void *bt_wi_##name(struct bt *b, uint32_t eip, uint32_t arg) \
 	{ \
-		called(b, eip); \
+		called(b, at); \
 		return bt_co_##name(b, eip, arg); \
 	}
-CALLOUT(miss)
-CALLOUT(chain)
+#define CALLOUT(name) CALLOUT_AT(name, eip)
+CALLOUT_AT(miss, arg)
+CALLOUT_AT(chain, chain_eip(b))
 CALLOUT(interp)
 CALLOUT(sti_window)
 CALLOUT(in)

@@ -100,8 +100,8 @@ Test(diff, a_slowed_guest_is_named)
 	names_first("interp", "ports=20000", "port-in", "read_ports");
 	names_first("interp", "cpuid=20000", "cpuid", "ask_cpu");
 #ifdef HAVE_BACKEND_BT
-	names_first("bt", "ports=40000", "port-in", "read_ports");
-	names_first("bt", "cpuid=40000", "cpuid", "ask_cpu");
+	names_first("bt", "ports=400000", "port-in", "read_ports");
+	names_first("bt", "cpuid=400000", "cpuid", "ask_cpu");
 #endif
 }
 
