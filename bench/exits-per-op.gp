@@ -13,7 +13,7 @@ do for [format in 'svg png'] {
 	load name.'.set'
 	width_px = 290 + 150 * panels
 	width_px = width_px < 1080 ? 1080 : width_px
-	height = 210 + 19 * rows
+	height = 226 + 19 * rows
 	eval begin(format, width_px, height)
 	set output name.'.'.format
 	set lmargin at screen 230.0 / width_px
@@ -27,7 +27,7 @@ do for [format in 'svg png'] {
 	set key at screen 0.5, screen 1 - 78.0 / height center top horizontal maxrows 3 samplen 1 noenhanced font font_name.','.(font_size - 1)
 	set border 0
 	set xrange [0:width]
-	set yrange [-rows + 0.5 : 1.7]
+	set yrange [-rows + 0.5 : 2.5]
 	set ytics scale 0 noenhanced
 	set xtics scale 0.3 font font_name.','.(font_size - 2)
 	set xlabel 'exits an operation (logarithmic in each panel)'

@@ -39,6 +39,13 @@ struct task {
 	unsigned round;       /* set by the runner, from 0 */
 };
 
+/* bt without one of its mechanisms each: a task's variant, and the option of `ringlab run`. Ends with a NULL variant. */
+struct ablation {
+	const char *variant, *option;
+};
+extern const struct ablation ablations[]; /* suites.c */
+const char *ablation_option(const char *variant); /* NULL: it is none */
+
 /* Copies *t. 0 or -ENOMEM. */
 int bench_task(struct bench *b, const struct task *t);
 /*

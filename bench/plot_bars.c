@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "plan.h"
 #include "plot_data.h"
 #include "table.h"
 
@@ -100,7 +101,13 @@ static void exits_axes(const struct exits_plot *p, FILE *set)
 		double at = i * PANEL_STEP;
 
 		fprintf(set, "set arrow from %g,0.4 to %g,%g nohead lc rgb '#808080' lw 1 back\n", at, at, -p->row + 0.5);
-		set_label(set, at, 1.1, "left", 1, true, "#000000", column_name(name, &p->panel[i]));
+		/* What is not measured says so above its engine: two words beside each other would run into the next panel. */
+		snprintf(name, sizeof(name), "%.30s%s%.30s", p->panel[i].engine, *p->panel[i].variant ? " " : "", p->panel[i].variant);
+		set_label(set, at, 1.1, "left", 1, true, "#000000", name);
+		if (strcmp(p->panel[i].origin, ORIGIN_MEASURED)) {
+			snprintf(name, sizeof(name), "(%.50s)", p->panel[i].origin);
+			set_label(set, at, 2.1, "left", 0, false, "#505050", name);
+		}
 		for (double v = EXITS_LOW; v <= p->high; v *= 100) {
 			double x = at + log(v / EXITS_LOW) / log(p->high / EXITS_LOW);
 

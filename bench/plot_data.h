@@ -56,3 +56,6 @@ void kind_weigh(struct kind_rank *k, const char *kind, double weight);
 void kind_sort(struct kind_rank *k);
 int kind_colour(const struct kind_rank *k, const char *kind); /* from 1; KIND_COLOURS: all others */
 void kind_legend(FILE *set, const struct kind_rank *k);       /* the arrays kind_name, kinds */
+
+/* Makes gnuplot's fonts in an SVG file those of CSS, in place. 0 or -errno. */
+int plot_svg_fonts(const char *path);

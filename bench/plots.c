@@ -192,6 +192,7 @@ static bool picture_made(const struct drawing *d, const char *name, const char *
 static int plot_draw(struct drawing *d, const struct plot *p, char *why, size_t n)
 {
 	int e = inputs_write(d, p);
+	char svg[300];
 
 	if (!e)
 		return 0;
@@ -206,7 +207,10 @@ static int plot_draw(struct drawing *d, const struct plot *p, char *why, size_t 
 		snprintf(d->why, sizeof(d->why), "gnuplot left no picture");
 	if (e || *d->why)
 		return 0;
-	e = picture_copy(d, p->name, ".svg");
+	path_of(svg, sizeof(svg), d, p->name, ".svg");
+	e = plot_svg_fonts(svg);
+	if (!e)
+		e = picture_copy(d, p->name, ".svg");
 	if (!e)
 		e = picture_copy(d, p->name, ".png");
 	if (e)

@@ -78,6 +78,8 @@ static void put_navigation(const struct report *p, const struct report_sets *s)
 			html_text(p->out, s->set[i].suite);
 			fputs(s->set[i].modelled ? ", modelled</a>" : "</a>", p->out);
 		}
+	if (report_has_bars(p))
+		fputs(" <a href=\"#bars\">Held to</a>", p->out);
 	fputs(" <a href=\"#missing\">Not measured</a> <a href=\"#reading\">How to read it</a></nav>\n<div id=filter hidden></div>\n", p->out);
 }
 
@@ -90,6 +92,7 @@ static const char reading[] =
 	"Between machines, the ratio of the medians.</dd>"
 	"<dt>12<sup>d</sup></dt><dd>At least a quarter of its samples were taken while the machine was disturbed, as the calibration loop before and "
 	"after each saw it. They are counted, not dropped.</dd>"
+	"<dt>12<sup>w</sup></dt><dd>The guest got a wrong answer there (a hole of the technique), so what it cost is the cost of the wrong answer.</dd>"
 	"<dt><span class=\"badge nested\">nested</span></dt><dd>Counted by VT-x semantics in a nested machine: the counts are real; there are no times.</dd>"
 	"<dt><span class=\"badge modelled\">modelled</span> ≈</dt><dd>Computed from counts and published costs: never measured, and never in a table with what was.</dd>"
 	"<dt>Exits</dt><dd>Totals add up the medians of all kinds and mechanisms but “inline”, which never leaves the guest's code.</dd>"
@@ -111,6 +114,7 @@ int report_write(const struct report *p)
 	r = report_plots(p);
 	if (!r)
 		r = report_suites(p, &sets);
+	report_bars(p);
 	report_missing(p);
 	fputs(reading, p->out);
 	fputs("</main>\n<dialog id=raw aria-labelledby=raw-title></dialog>\n", p->out);

@@ -96,6 +96,8 @@ double report_ratio(const struct result_group *a, const struct result_group *b);
 
 void report_machines(const struct report *p);                              /* report_machine.c */
 void report_missing(const struct report *p);                               /* report_machine.c */
+bool report_has_bars(const struct report *p);                              /* report_bars.c */
+void report_bars(const struct report *p);                                  /* report_bars.c */
 int report_suites(const struct report *p, const struct report_sets *s);    /* report_suite.c */
 int report_plots(const struct report *p);                                  /* report_plot.c */
 int report_raw(const struct report *p);                                    /* report_raw.c */

@@ -27,6 +27,11 @@ static const char *const metric_text[][2] = {
 	{ "exits-total", "Exits, all kinds together" },
 	{ "vmm-cycles", "Cycles within the VMM" },
 	{ "modelled-cycles", "Modelled cost of an operation" },
+	{ "events", "Beside the exits" },
+	{ "hw-exits", "VM exits by the hardware's reason" },
+	{ "hole", "Wrong answers that the guest saw" },
+	{ "bytes", "Memory" },
+	{ "cpu-seconds", "CPU time" },
 };
 
 static void put_metric(FILE *out, const char *metric)
@@ -42,7 +47,7 @@ static void put_metric(FILE *out, const char *metric)
 /* By kind and mechanism: may be added up. */
 static bool set_of_kinds(const struct report_set *s)
 {
-	return !strcmp(s->metric, "exits") || !strcmp(s->metric, "vmm-cycles");
+	return !strcmp(s->metric, "exits") || !strcmp(s->metric, "vmm-cycles") || !strcmp(s->metric, "hw-exits") || !strcmp(s->metric, "events");
 }
 
 /* What may be compared with native: times. */
@@ -159,6 +164,35 @@ static void put_below(const struct sheet *s, const struct report_cell *c)
 	}
 }
 
+/* Whether the guest saw a wrong answer where this was timed. */
+static bool cell_hole(const struct sheet *s, const struct report_cell *c)
+{
+	const struct result_row *k = c->entry->g->key;
+	const struct result_group *g;
+
+	if (strcmp(k->metric, "cycles") && strcmp(k->metric, "first-cycles"))
+		return false;
+	g = result_find(&s->p->machine[c->entry->machine], k->suite, k->workload, k->engine, "hole");
+	return g && g->median.mid > 0 && !strcmp(g->key->origin, k->origin);
+}
+
+/* d: many of its samples were disturbed; w: a wrong answer. */
+static void put_marks(const struct sheet *s, const struct report_cell *c)
+{
+	const struct result_group *g = c->entry->g;
+	bool disturbed = c->n == 1 && g->disturbed && 4 * g->disturbed >= g->n, hole = cell_hole(s, c);
+	FILE *out = s->p->out;
+
+	if (!disturbed && !hole)
+		return;
+	fputs("<sup title=\"", out);
+	if (disturbed)
+		fprintf(out, "%zu of %zu samples disturbed%s", g->disturbed, g->n, hole ? "; " : "");
+	if (hole)
+		fputs("the guest got a wrong answer: this is what that costs", out);
+	fprintf(out, "\">%s%s</sup>", disturbed ? "d" : "", hole ? "w" : "");
+}
+
 static void put_cell(const struct sheet *s, const struct report_cell *c, const char *engine, const struct report_cell *native)
 {
 	FILE *out = s->p->out;
@@ -182,8 +216,7 @@ static void put_cell(const struct sheet *s, const struct report_cell *c, const c
 		fputs("≈\u202f", out);
 	html_number(out, v, s->set->unit);
 	fputs("</a>", out);
-	if (c->n == 1 && 4 * c->entry->g->disturbed >= c->entry->g->n && c->entry->g->disturbed)
-		fprintf(out, "<sup title=\"%zu of %zu samples disturbed\">d</sup>", c->entry->g->disturbed, c->entry->g->n);
+	put_marks(s, c);
 	put_below(s, c);
 	fputs("</td>", out);
 }

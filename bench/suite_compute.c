@@ -10,7 +10,7 @@
 #include <signal.h>
 #include <string.h>
 #include <x86intrin.h>
-#include "plan.h"
+#include "counts.h"
 
 #define REPS 5
 #define REPS_QUICK 2
@@ -67,6 +67,21 @@ static bool engine_usable(struct bench *b, const struct suite *s, const struct e
 	return !why;
 }
 
+/* One kernel on one engine; bt also without one of its mechanisms each, in as few rounds as make a median. */
+static int kernel_plan(struct bench *b, struct task t, const char *kernel)
+{
+	int err;
+
+	strcpy(t.part, kernel);
+	err = bench_task(b, &t);
+	t.last = true;
+	for (size_t i = 0; !err && !bench_options_of(b)->quick && !strcmp(t.engine, "bt") && ablations[i].variant; i++) {
+		snprintf(t.variant, sizeof(t.variant), "%s", ablations[i].variant);
+		err = bench_task(b, &t);
+	}
+	return err;
+}
+
 static int compute_plan(struct bench *b, const struct suite *s)
 {
 	for (size_t i = 0; i < engine_count; i++) {
@@ -75,10 +90,9 @@ static int compute_plan(struct bench *b, const struct suite *s)
 		if (!engine_usable(b, s, &engines[i]))
 			continue;
 		for (size_t k = 0; k < sizeof(kernels) / sizeof(kernels[0]); k++) {
-			int err;
+			int err = list_has(bench_options_of(b)->only, kernels[k]) ? kernel_plan(b, t, kernels[k]) : 0;
 
-			strcpy(t.part, kernels[k]);
-			if (list_has(bench_options_of(b)->only, kernels[k]) && (err = bench_task(b, &t)))
+			if (err)
 				return err;
 		}
 	}
@@ -90,15 +104,18 @@ static const char *compute_take(struct bench *b, const struct task *t)
 	const struct bench_options *o = bench_options_of(b);
 	unsigned reps = o->reps ? o->reps : o->quick ? REPS_QUICK : REPS;
 	struct compute_run r = { .b = b, .t = t };
-	struct engine_command cmd;
+	const char *const without[] = { ablation_option(t->variant), NULL };
+	struct engine_command plain, cmd;
 	struct child_run c = { .argv = cmd.argv, .timeout_s = 120, .line = compute_line, .ctx = &r };
 	const char *wrong, *other, *theirs;
 	char words[160];
 
 	snprintf(words, sizeof(words), "reps=%u only=%s%s", reps + 1, t->part, o->huge_pages ? " thp=1" : "");
-	wrong = engine_command(engine_find(t->engine), &o->paths, "compute", words, &cmd);
+	wrong = engine_command(engine_find(t->engine), &o->paths, "compute", words, &plain);
 	if (wrong)
 		return wrong;
+	if (!counts_command(&cmd, &plain, NULL, without))
+		return "its command line is too long";
 	if (bench_child(b, &c))
 		return "its process could not be started";
 	if (!r.ended || !r.warm)

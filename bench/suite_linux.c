@@ -31,14 +31,6 @@ static const struct milestone {
 #define MILESTONES (sizeof(milestones) / sizeof(milestones[0]))
 #define MILESTONE_INIT 4
 
-/* bt without one of its mechanisms each. */
-static const struct ablation {
-	const char *variant, *option;
-} ablations[] = {
-	{ "no-adapt", "--no-adapt" }, { "no-chain", "--no-chain" }, { "no-retpred", "--no-retpred" }, { "no-traces", "--no-traces" },
-};
-#define ABLATIONS (sizeof(ablations) / sizeof(ablations[0]))
-
 struct linux_run {
 	struct bench *b;
 	const char *session;
@@ -180,17 +172,9 @@ static void boot_figures(struct bench *b, const char *boot, const struct linux_r
 		}
 }
 
-static const char *option_of(const char *variant)
-{
-	for (size_t i = 0; i < ABLATIONS; i++)
-		if (!strcmp(variant, ablations[i].variant))
-			return ablations[i].option;
-	return NULL;
-}
-
 static const char *boot_take(struct bench *b, const struct task *t)
 {
-	const char *flavour = t->part + strlen("boot-"), *const more[] = { option_of(t->variant), NULL };
+	const char *flavour = t->part + strlen("boot-"), *const more[] = { ablation_option(t->variant), NULL };
 	struct linux_run r = { .session = "true" };
 	struct child_run run;
 	const char *wrong = linux_run(b, t, flavour, &r, &run, NULL, more);
@@ -279,7 +263,7 @@ static const char *lat_counts_take(struct bench *b, const struct task *t)
 
 static const char *boot_counts_take(struct bench *b, const struct task *t)
 {
-	const char *const more[] = { "--timeline", option_of(t->variant), NULL };
+	const char *const more[] = { "--timeline", ablation_option(t->variant), NULL };
 	const char *why;
 	json_t *j = stats_take(b, t, "true", more, &why);
 
@@ -351,7 +335,7 @@ static int part_plan(struct bench *b, const struct suite *s, const struct part *
 		if (refused)
 			continue;
 		err = bench_task(b, &t);
-		for (size_t k = 0; !err && p->ablations && !o->quick && !strcmp(t.engine, "bt") && k < ABLATIONS; k++) {
+		for (size_t k = 0; !err && p->ablations && !o->quick && !strcmp(t.engine, "bt") && ablations[k].variant; k++) {
 			snprintf(t.variant, sizeof(t.variant), "%s", ablations[k].variant);
 			err = bench_task(b, &t);
 		}

@@ -70,16 +70,16 @@ static int summary_print(const struct result *r, FILE *f)
 	int e;
 
 	head_print(r, f);
-	e = suites_print(r, f);
+	e = bars_print(r, f);
+	plots_print(r, f);
 	if (!e)
-		e = bars_print(r, f);
+		e = summary_missing(r, f);
+	if (!e)
+		e = suites_print(r, f);
 	if (!e)
 		e = summary_ablations(r, f);
 	if (!e)
 		e = summary_modelled(r, f);
-	plots_print(r, f);
-	if (!e)
-		e = summary_missing(r, f);
 	summary_noise(r, f);
 	summary_made(r, f);
 	return e;

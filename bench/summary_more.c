@@ -27,7 +27,7 @@ double env_number(const struct result *r, const char *object, const char *key)
 
 int summary_ablations(const struct result *r, FILE *f)
 {
-	static const char *const heads[] = { "suite", "workload", "engine", "without", "unit", ">median", "95 % interval", ">as it is", ">ratio",
+	static const char *const heads[] = { "suite", "workload", "engine", "without", "metric", "unit", ">median", "95 % interval", ">as it is", ">ratio",
 		"95 % interval", ">n", NULL };
 	struct table *t = table_new(heads);
 	bool any = false;
@@ -46,6 +46,7 @@ int summary_ablations(const struct result *r, FILE *f)
 		table_cell(t, "%s", k->workload);
 		table_cell(t, "%s", k->engine);
 		table_cell(t, "%s", k->variant);
+		table_cell(t, "%s", k->metric);
 		table_cell(t, "%s", k->unit);
 		table_cell(t, "%s", number_text(mid, g->median.mid));
 		table_cell(t, "[%s, %s]", number_text(low, g->median.low), number_text(high, g->median.high));

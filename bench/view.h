@@ -58,7 +58,7 @@ int view_kinds(const struct view *v, const char *workload, const struct view_col
 /* --- view_modelled.c: modelled.csv --- */
 
 #define GENERATIONS_MAX 16
-/* The CPU generations that there are modelled cycles of; how many. */
+/* The CPU generations that there are modelled cycles of, the oldest first; how many. Those that model.c knows. */
 unsigned modelled_generations(const struct result *r, const char *generation[GENERATIONS_MAX]);
 /* Whether group i is the first modelled one of its suite, workload and engine. */
 bool modelled_first(const struct result *r, size_t i);

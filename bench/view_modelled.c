@@ -5,6 +5,7 @@
  */
 #include <math.h>
 #include <string.h>
+#include "model.h"
 #include "view.h"
 
 static bool is_modelled(const struct result_row *k)
@@ -17,20 +18,21 @@ static bool same_operation(const struct result_row *a, const struct result_row *
 	return !strcmp(a->suite, b->suite) && !strcmp(a->workload, b->workload) && !strcmp(a->engine, b->engine);
 }
 
+static bool generation_there(const struct result *r, const char *name)
+{
+	for (size_t i = 0; i < r->groups; i++)
+		if (is_modelled(r->group[i].key) && !strcmp(r->group[i].key->variant, name))
+			return true;
+	return false;
+}
+
 unsigned modelled_generations(const struct result *r, const char *generation[GENERATIONS_MAX])
 {
 	unsigned n = 0;
 
-	for (size_t i = 0; i < r->groups; i++) {
-		unsigned k = 0;
-
-		if (!is_modelled(r->group[i].key))
-			continue;
-		while (k < n && strcmp(generation[k], r->group[i].key->variant))
-			k++;
-		if (k == n && n < GENERATIONS_MAX)
-			generation[n++] = r->group[i].key->variant;
-	}
+	for (size_t i = 0; i < model_cpu_count && n < GENERATIONS_MAX; i++)
+		if (generation_there(r, model_cpus[i].name))
+			generation[n++] = model_cpus[i].name;
 	return n;
 }
 

@@ -44,6 +44,7 @@ def rows_of(rng, speed, rounds, reps):
                 for i, name in enumerate(NANO):
                     for kind, mechanism in KINDS[:1 + (i + at) % 4]:
                         yield ["nano", name, "", engine, "measured", "exits", kind, mechanism, "1/op", 0, 0, "%.3f" % (at * .5), "", "", ""]
+    yield ["nano", "pushf-popf", "", "pv-trap", "measured", "hole", "", "", "truth", 0, 0, "1", "", "", ""]
     for name in NANO[:6]:
         yield ["nano", name, "", "vtx", "nested", "exits", "port-in", "VM exit", "1/op", 0, 0, "1", "", "", ""]
 

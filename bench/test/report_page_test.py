@@ -147,6 +147,22 @@ class Report(unittest.TestCase):
         self.assertTrue(all(c.startswith("≈") for c in cells))
         self.assertGreaterEqual(self.page.run("document.querySelectorAll('section.modelled .badge.modelled').length"), 2)
 
+    def test_a_wrong_answer_is_marked(self):
+        self.page.open("file://" + self.one)
+        marks = self.page.run("[...document.querySelectorAll('td[data-e] sup')].filter((m) => m.textContent.includes('w'))"
+                              ".map((m) => m.closest('tr').cells[0].textContent + ' ' + m.closest('td').dataset.e)")
+        self.assertEqual(set(marks), {"pushf-popf pv-trap"})
+
+    def test_bars_are_judged(self):
+        self.page.open("file://" + self.one)
+        rows = self.page.run("[...document.querySelectorAll('#bars tbody tr')].map((r) => [...r.cells].map((c) => c.textContent))")
+        verdict = {(r[1], r[2], r[4]): r[-1] for r in rows}
+        self.assertEqual(verdict["cli-sti", "bt", ""], "not met")
+        self.assertEqual(verdict["syscall-int", "bt", "qemu-tcg"], "met")
+        self.page.open("file://" + self.two)
+        keys = self.page.run("[...document.querySelectorAll('#bars tbody tr')].map((r) => r.cells[0].textContent)")
+        self.assertEqual(set(keys), {"A", "B"})
+
     def test_machines_side_by_side(self):
         self.page.open("file://" + self.two)
         heads = self.page.run("[...document.querySelector('table.data').tHead.rows[0].cells].map((c) => c.textContent)")
