@@ -245,7 +245,7 @@ static int plots_draw(struct drawing *d, char *why, size_t n)
 	}
 	if (e != -ENOENT)
 		return e;
-	fprintf(stderr, "ringlab: there is no gnuplot, so that no plots are drawn; install it (package gnuplot-nox), the rest is written\n");
+	fprintf(stderr, "ringlab: there is no gnuplot, so that no plots are drawn; install it (package gnuplot-nox), then: ringlab bench --redraw DIR\n");
 	return 0;
 }
 

@@ -263,18 +263,34 @@ static int summary_failed(const struct bench *b, int err, const char *why)
 	return err;
 }
 
+/* What is made of the samples. The summary shows the plots. */
+static int (*const writers[])(const char *dir, char *why, size_t n) = { model_write, plots_write, summary_write };
+
+#define WRITERS (sizeof(writers) / sizeof(writers[0]))
+
 static int summaries_write(struct bench *b)
 {
-	static int (*const write[])(const char *dir, char *why, size_t n) = { model_write, plots_write, summary_write }; /* the summary shows the plots */
 	char why[1000] = "";
 	int err = 0;
 
-	for (size_t i = 0; i < sizeof(write) / sizeof(write[0]) && !err; i++) {
+	for (size_t i = 0; i < WRITERS && !err; i++) {
 		why[0] = 0;
-		err = summary_failed(b, write[i](b->rundir.staging, why, sizeof(why)), why);
+		err = summary_failed(b, writers[i](b->rundir.staging, why, sizeof(why)), why);
 	}
 	if (!err && b->o->paper)
 		err = summary_failed(b, paper_tell(b->rundir.staging, b->o->paper, b->o->paths.ringlab, why, sizeof(why)), why);
+	return err;
+}
+
+int bench_redraw(const char *dir)
+{
+	char why[1000] = "";
+	int err = 0;
+
+	for (size_t i = 0; i < WRITERS && !err; i++)
+		err = writers[i](dir, why, sizeof(why));
+	if (err)
+		say("%s", why);
 	return err;
 }
 

@@ -38,8 +38,8 @@ int summary_ablations(const struct result *r, FILE *f)
 		struct interval ratio;
 		char mid[32], low[32], high[32];
 
-		if (k->modelled || !*k->variant || !strcmp(k->origin, "nested") || !strcmp(k->metric, "exits") || !strcmp(k->metric, "vmm-cycles") || !strcmp(k->metric, "exits-total") ||
-			!strcmp(k->metric, "events"))
+		if (k->modelled || !*k->variant || !strcmp(k->origin, "nested") ||
+		    (strcmp(k->metric, "cycles") && strcmp(k->metric, "seconds") && strcmp(k->metric, "cpu-seconds")))
 			continue;
 		any = true;
 		table_cell(t, "%s", k->suite);

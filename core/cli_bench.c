@@ -14,7 +14,8 @@
 
 static const char bench_help[] =
 	"usage: ringlab bench [OPTION…] [SUITE…]\n"
-	"       ringlab bench --resume DIR\n\n"
+	"       ringlab bench --resume DIR\n"
+	"       ringlab bench --redraw DIR\n\n"
 	"Measures each suite (default: all) on every backend that can run it, beside native and the emulators that are\n"
 	"installed, in interleaved rounds, and writes a directory of results: raw samples, tables, plots and what is\n"
 	"known of the machine (docs/results.md).\n\n"
@@ -28,6 +29,7 @@ static const char bench_help[] =
 	"  --cpu N           the CPU for what is measured (default: the last one); -1: any\n"
 	"  --out DIR         where to write (default: results/<date>-<host>-<commit>); must not be there yet\n"
 	"  --resume DIR      goes on with an interrupted run, with its options\n"
+	"  --redraw DIR      writes tables and plots of a result directory anew, and measures nothing\n"
 	"  --nested          also counts exits in a nested machine with VT-x, where /dev/kvm is none (minutes)\n"
 	"  --paper NAME      the seven nanobenchmarks beside a paper's figures: adams-agesen\n"
 	"  --from DIR        with --paper: takes the figures of that result directory, and measures nothing\n"
@@ -139,7 +141,7 @@ static void command_text(char *out, size_t n, int argc, char **argv)
 struct bench_command {
 	struct bench_options o;
 	char backends[512], suites[256], command[2000];
-	const char *paper;
+	const char *paper, *redraw;
 	bool env, measures; /* measures: an option that says what to measure was given */
 };
 
@@ -173,6 +175,7 @@ static int option_take(struct bench_command *c, int opt)
 		return 0;
 	case 'd': o->out = optarg; return *optarg ? 0 : cli_usage("bench", "--out: name a directory");
 	case 'r': o->resume = optarg; return *optarg ? 0 : cli_usage("bench", "--resume: name a directory");
+	case 'D': c->redraw = optarg; return *optarg ? 0 : cli_usage("bench", "--redraw: name a directory");
 	case 'N': o->count_nested = true; return 0;
 	case 'P': c->paper = optarg; return 0;
 	case 'F': c->o.from = optarg; return 0;
@@ -189,7 +192,7 @@ int cmd_bench(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "quick", 0, 0, 'q' }, { "backends", 1, 0, 'b' }, { "only", 1, 0, 'o' }, { "rounds", 1, 0, 'n' }, { "reps", 1, 0, 'p' },
-		{ "cpu", 1, 0, 'c' }, { "out", 1, 0, 'd' }, { "resume", 1, 0, 'r' }, { "nested", 0, 0, 'N' }, { "paper", 1, 0, 'P' },
+		{ "cpu", 1, 0, 'c' }, { "out", 1, 0, 'd' }, { "resume", 1, 0, 'r' }, { "redraw", 1, 0, 'D' }, { "nested", 0, 0, 'N' }, { "paper", 1, 0, 'P' },
 		{ "from", 1, 0, 'F' },
 		{ "thp", 0, 0, 't' }, { "timeout", 1, 0, 'T' }, { "env", 0, 0, 'e' }, { "ringlab", 1, 0, 'R' }, { "guests", 1, 0, 'G' }, { "linux", 1, 0, 'L' },
 		{ "help", 0, 0, 'h' }, { 0 },
@@ -213,6 +216,10 @@ int cmd_bench(int argc, char **argv)
 	c.o.suites = *c.suites ? c.suites : NULL;
 	if (c.o.resume && (c.measures || c.o.suites || c.paper || c.env))
 		return cli_usage("bench", "--resume goes on with the options of the run that it names, and takes no others");
+	if (c.redraw && (c.measures || c.o.suites || c.paper || c.env || c.o.resume))
+		return cli_usage("bench", "--redraw goes with no other option");
+	if (c.redraw)
+		return bench_redraw(c.redraw) ? STATUS_HOST : 0;
 	if (c.env)
 		return bench_env(&c.o) ? STATUS_HOST : 0;
 	if (c.o.from && (!c.paper || c.measures || c.o.suites))

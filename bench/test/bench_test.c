@@ -125,6 +125,11 @@ Test(bench, end_to_end)
 	cr_expect_eq(json_integer_value(json_object_get(json_object_get(env, "tasks"), "done")), 2 + 4 + 4 * 2); /* startup; fib on both; bt without four things */
 	cr_expect_eq(run("test $(grep -c '^compute,fib,no-chain,bt,measured,cycles,' r/raw.csv) = 2"), 0);
 	json_decref(env);
+	cr_expect_eq(run("cp r/summary.md old && rm r/summary.md r/compute.svg && cp r/raw.csv raw"), 0);
+	cr_expect_eq(run(RINGLAB_BINARY " bench --redraw r"), 0);
+	cr_expect_eq(run("cmp r/summary.md old && cmp r/raw.csv raw && test -s r/compute.svg"), 0, "not what was there before");
+	cr_expect_eq(run("rm r/raw.csv; " RINGLAB_BINARY " bench --redraw r"), 222);
+	cr_expect_eq(run("cmp r/summary.md old"), 0, "samples that cannot be read cost the tables");
 }
 
 Test(bench, a_hole_and_a_missing_image_are_told)
@@ -244,6 +249,7 @@ Test(bench, options)
 		{ "--out ''", "name a directory" },
 		{ "--timeout -1", "--timeout -1" },
 		{ "--resume r --quick", "takes no others" },
+		{ "--redraw r --quick", "no other option" },
 		{ "nano --out /", "is there already" },
 		{ "compute --only no-such-kernel --out r", "nothing to run" },
 		{ "--paper no-such-paper", "no-such-paper" },
