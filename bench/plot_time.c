@@ -148,6 +148,7 @@ int plot_boot_write(const struct result *r, FILE *data, FILE *set, char *why, si
 struct run {
 	const struct result_time *key;
 	double end, width; /* of a bin that is drawn */
+	double total;      /* exits */
 	double *count;     /* [bin][colour] */
 };
 
@@ -175,6 +176,8 @@ static unsigned runs_find(const struct result *r, struct run run[PANELS])
 	for (size_t i = 0; i < r->times; i++) {
 		const struct result_time *t = &r->time[i];
 
+		if (*t->variant) /* what a run with something switched off does is in the plot of ablations */
+			continue;
 		for (k = 0; k < n && !time_same(run[k].key, t); k++)
 			;
 		if (k == n && n == PANELS)
@@ -183,8 +186,25 @@ static unsigned runs_find(const struct result *r, struct run run[PANELS])
 			run[n++] = (struct run){ .key = t };
 		run[k].end = fmax(run[k].end, t->t_s + t->width_s);
 		run[k].width = fmax(run[k].width, t->width_s);
+		run[k].total += time_is_exit(t) ? t->count : 0;
 	}
 	return n;
+}
+
+/* Spreads a count over the bins that its interval lies in, by how much of it lies there: intervals are not quite as long as each other. */
+static void run_spread(struct run *run, const struct result_time *t, int colour)
+{
+	double from = t->t_s, end = t->t_s + t->width_s;
+
+	while (from < end && from / run->width < BINS + 1) {
+		size_t bin = (size_t)(from / run->width + 1e-9);
+		double next = fmin(((double)bin + 1) * run->width, end);
+
+		if (bin > BINS || next <= from)
+			break;
+		run->count[bin * (KIND_COLOURS + 1) + (size_t)colour] += t->count * (next - from) / t->width_s;
+		from = next;
+	}
 }
 
 /* Several intervals of the file make a bin, where the picture has no room for them all. */
@@ -192,13 +212,9 @@ static bool run_fill(const struct result *r, struct run *run, const struct kind_
 {
 	run->width *= fmax(1, ceil(run->end / (BINS * run->width)));
 	run->count = calloc((BINS + 1) * (KIND_COLOURS + 1), sizeof(*run->count));
-	for (size_t i = 0; run->count && i < r->times; i++) {
-		const struct result_time *t = &r->time[i];
-		double at = t->t_s / run->width + 1e-9;
-
-		if (time_same(run->key, t) && time_is_exit(t) && at < BINS + 1)
-			run->count[(size_t)at * (KIND_COLOURS + 1) + (size_t)kind_colour(kinds, t->kind)] += t->count;
-	}
+	for (size_t i = 0; run->count && i < r->times; i++)
+		if (time_same(run->key, &r->time[i]) && time_is_exit(&r->time[i]))
+			run_spread(run, &r->time[i], kind_colour(kinds, r->time[i].kind));
 	return run->count != NULL;
 }
 
@@ -239,9 +255,10 @@ int plot_time_write(const struct result *r, FILE *data, FILE *set, char *why, si
 	}
 	if (!data)
 		return 1;
-	for (size_t i = 0; i < r->times; i++)
-		if (time_is_exit(&r->time[i]))
-			kind_weigh(&kinds, r->time[i].kind, r->time[i].count);
+	for (unsigned k = 0; k < runs; k++)
+		for (size_t i = 0; i < r->times; i++)
+			if (time_same(run[k].key, &r->time[i]) && time_is_exit(&r->time[i]) && run[k].total > 0)
+				kind_weigh(&kinds, r->time[i].kind, r->time[i].count / run[k].total);
 	kind_sort(&kinds);
 	fprintf(set, "array panel_title[%u]\narray panel_end[%u]\n", runs, runs);
 	for (unsigned i = 0; i < runs; i++) {

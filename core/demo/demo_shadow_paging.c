@@ -8,6 +8,8 @@
 #include "cells.h"
 #include "demo.h"
 
+#define IMAGE "nano.elf"
+
 struct each {
 	const char *backend, *interface, *options;
 };
@@ -63,12 +65,16 @@ static int show(struct stage *s)
 		"without EPT walks one set of tables, so the VMM makes a second set of both steps, the shadow, and keeps it true to the guest's. With EPT the "
 		"CPU walks both. A Xen guest writes the real tables, by hypercall.");
 	demo_step(s, "A storm of page faults: a page is absent, the guest's handler maps it, the access is repeated");
+	demo_say(s, "The handler maps the page by this function, with flush false; the next step calls it with flush true.");
+	if (demo_code(s, IMAGE, "page_set", 32))
+		return 222;
 	storm_show(s, "page-fault");
 	demo_say(s, "With EPT the fault is the guest's own business: nobody sees it. With a shadow each fault is the VMM's first: it looks whether the "
 		"guest has such a page, and reflects the fault; after the handler the access faults again, for the shadow is still empty.");
 	demo_step(s, "An entry changed, and flushed");
 	storm_show(s, "pte-invlpg");
 	demo_step(s, "Another address space: CR3");
+	demo_code(s, IMAGE, "page_root_reload", 4);
 	storm_show(s, "cr3-write");
 	demo_say(s, "Counts are of the whole run of 1000 operations. Cycles are of one, as the guest measured it, on this machine only; a nested or "
 		"recorded run has no times.");
