@@ -1,7 +1,7 @@
 /*
  * report_bars.c - what the project holds itself to, and whether each machine's figures meet it. Called by report.c. Read next: bars.c.
  */
-#include <math.h>
+#include <string.h>
 #include "bars.h"
 #include "report.h"
 
@@ -12,12 +12,12 @@ static void put_text(FILE *out, const char *text)
 	fputs("</td>", out);
 }
 
-static void put_figure(FILE *out, double v, bool ratio)
+static void put_figure(FILE *out, double v, const struct bar_figure *b)
 {
-	if (ratio)
+	if (*b->against)
 		html_ratio(out, v);
 	else
-		html_number(out, v, "cycles");
+		html_number(out, v, !strcmp(b->metric, "seconds") ? "s" : !strcmp(b->metric, "bytes") ? "B" : "cycles");
 }
 
 static void put_row(const struct report *p, unsigned machine, const struct bar_figure *b)
@@ -35,14 +35,14 @@ static void put_row(const struct report *p, unsigned machine, const struct bar_f
 	put_text(out, b->metric);
 	put_text(out, b->against);
 	fprintf(out, "<td data-v=\"%.12g\">", b->most);
-	put_figure(out, b->most, *b->against);
+	put_figure(out, b->most, b);
 	fprintf(out, "</td><td data-v=\"%.12g\">", b->is.mid);
-	put_figure(out, b->is.mid, *b->against);
+	put_figure(out, b->is.mid, b);
 	if (b->is.high > b->is.low) {
 		fputs(" <small>", out);
-		put_figure(out, b->is.low, *b->against);
+		put_figure(out, b->is.low, b);
 		fputs("–", out);
-		put_figure(out, b->is.high, *b->against);
+		put_figure(out, b->is.high, b);
 		fputs("</small>", out);
 	}
 	fprintf(out, "</td><td class=%s>%s</td></tr>\n", b->met == BAR_MISSED ? "unmet" : "met",
