@@ -6,6 +6,7 @@
  * are open: save the flags, close, restore the flags (PUSHF, CLI, POPF). In the Xen build all of these are stores to evtchn_upcall_mask.
  * Builds: XEN PREVIRT
  */
+#include "median.h"
 #include "x86.h"
 #ifdef HAL_XEN
 #include "xen.h"
@@ -24,17 +25,6 @@ static void tick(void)
 {
 	latency = hal_tsc32() - opened;
 	ticks++;
-}
-
-static uint32_t median(uint32_t *s, uint32_t n)
-{
-	for (uint32_t i = 1; i < n; i++)
-		for (uint32_t j = i; j && s[j] < s[j - 1]; j--) {
-			uint32_t t = s[j];
-			s[j] = s[j - 1];
-			s[j - 1] = t;
-		}
-	return n ? s[n / 2] : 0;
 }
 
 #ifdef HAL_XEN

@@ -6,6 +6,7 @@
  * of one kind, so that all counts are that kind's. The Xen build has no SYSENTER: the interface does not offer it here.
  * Builds: XEN PREVIRT
  */
+#include "median.h"
 #include "x86.h"
 #ifndef HAL_XEN
 #include "native.h"
@@ -25,14 +26,7 @@ static __attribute__((always_inline)) inline void note(uint32_t cycles)
 /* The median of the second half: the first calls pay for what is set up once. */
 static uint32_t steady(void)
 {
-	uint32_t *s = sample + samples / 2, n = samples - samples / 2;
-	for (uint32_t i = 1; i < n; i++)
-		for (uint32_t j = i; j && s[j] < s[j - 1]; j--) {
-			uint32_t t = s[j];
-			s[j] = s[j - 1];
-			s[j - 1] = t;
-		}
-	return n ? s[n / 2] : 0;
+	return median(sample + samples / 2, samples - samples / 2);
 }
 
 static void result(const char *name, uint32_t n, bool fault)

@@ -5,6 +5,7 @@
  * control registers, INVLPG; then POPF, which is no less sensitive and does not trap. `once` does one MOV from CR3 and nothing else.
  * Builds: PREVIRT
  */
+#include "median.h"
 #include "native.h"
 
 #define FLAG_IF 0x200u
@@ -20,17 +21,6 @@ static uint32_t one(void)
 	truth_add(CR_READ, 1);
 	__asm__ volatile("call one_trap" : "=a"(v) : : "memory");
 	return v;
-}
-
-static uint32_t median(uint32_t *s, uint32_t n)
-{
-	for (uint32_t i = 1; i < n; i++)
-		for (uint32_t j = i; j && s[j] < s[j - 1]; j--) {
-			uint32_t t = s[j];
-			s[j] = s[j - 1];
-			s[j - 1] = t;
-		}
-	return n ? s[n / 2] : 0;
 }
 
 static char page[PAGE] __attribute__((aligned(4096)));
