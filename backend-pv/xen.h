@@ -195,8 +195,11 @@ void xen_console_spin(struct vcpu *v); /* xen_console.c: CPUID has trapped: is t
 enum { RUNSTATE_RUNNING, RUNSTATE_RUNNABLE, RUNSTATE_BLOCKED, RUNSTATE_OFFLINE };
 void xen_runstate(struct vcpu *v, uint32_t state);
 
-/* xen_traps.c: what a selector of the guest's means; false when nothing. */
+/* xen_desc.c: what a selector of the guest's means; false when nothing: it is in no table, or its segment is not present. */
 bool xen_segment(struct vcpu *v, uint16_t sel, struct segment *out);
+/* The same, also of a segment that is not present (without SEG_P). */
+bool xen_descriptor(struct vcpu *v, uint16_t sel, struct segment *out);
+/* xen_traps.c */
 enum step xen_bounce(struct vcpu *v, struct exit *e, uint8_t vector, bool has_error, uint32_t error);
 bool xen_upcall(struct vcpu *v);
 bool xen_return(struct vcpu *v, uint32_t eip, uint32_t cs, uint32_t eflags, uint32_t esp_after);

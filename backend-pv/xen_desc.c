@@ -102,7 +102,7 @@ static struct segment flat(uint16_t sel, unsigned type, unsigned dpl)
 	return (struct segment){ .sel = sel, .limit = 0xffffffff, .attr = (uint16_t)(type | dpl << 5 | SEG_S | SEG_P | SEG_DB | SEG_G) };
 }
 
-bool xen_segment(struct vcpu *v, uint16_t sel, struct segment *out)
+bool xen_descriptor(struct vcpu *v, uint16_t sel, struct segment *out)
 {
 	uint64_t d;
 
@@ -116,13 +116,18 @@ bool xen_segment(struct vcpu *v, uint16_t sel, struct segment *out)
 		*out = (struct segment){ .sel = sel };
 		return true;
 	}
-	if (!descriptor_read(v, xen_of(v), sel, &d) || !(d & D_P) || !(d & D_S))
+	if (!descriptor_read(v, xen_of(v), sel, &d) || !(d & D_S))
 		return false;
 	*out = (struct segment){ .sel = sel, .base = (d >> 16 & 0xffffff) | (d >> 56 & 0xff) << 24,
 		.limit = (uint32_t)((d & 0xffff) | (d >> 32 & 0xf0000)), .attr = (uint16_t)(d >> 40 & 0xf0ff) };
 	if (out->attr & SEG_G)
 		out->limit = out->limit << 12 | 0xfff;
 	return true;
+}
+
+bool xen_segment(struct vcpu *v, uint16_t sel, struct segment *out)
+{
+	return xen_descriptor(v, sel, out) && (out->attr & SEG_P || !(sel & ~3));
 }
 
 /* ---- hypercalls ---- */

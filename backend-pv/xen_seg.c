@@ -87,6 +87,19 @@ static enum step gp(struct vcpu *v, struct exit *e, uint32_t error)
 	return xen_bounce(v, e, VEC_GP, true, error);
 }
 
+/* The load of a selector failed: #NP, of SS #SS, where nothing but the segment's presence was wrong (SDM vol. 2, MOV); else #GP. */
+static enum step load_fault(struct vcpu *v, struct exit *e, unsigned sreg, uint16_t sel, uint32_t error)
+{
+	struct segment seg;
+
+	if (!(sel & ~3) || sreg >= SREG_COUNT || !xen_descriptor(v, sel, &seg) || seg.attr & SEG_P)
+		return gp(v, e, error);
+	seg.attr |= SEG_P;
+	if (!loadable(&v->state, sreg, &seg))
+		return gp(v, e, error);
+	return xen_bounce(v, e, sreg == S_SS ? VEC_SS : VEC_NP, true, sel & ~3u);
+}
+
 static enum step mov_sreg(struct vcpu *v, struct exit *e, struct insn *i, uint32_t error)
 {
 	struct cpu_state *s = &v->state;
@@ -99,7 +112,7 @@ static enum step mov_sreg(struct vcpu *v, struct exit *e, struct insn *i, uint32
 	} else if (!xen_guest_read(v, modrm_linear(s, i), &sel, 2)) {
 		return gp(v, e, error);
 	}
-	return load_sreg(v, m >> 3 & 7, sel) ? done(v, i, EV_SEG_LOAD) : gp(v, e, error);
+	return load_sreg(v, m >> 3 & 7, sel) ? done(v, i, EV_SEG_LOAD) : load_fault(v, e, m >> 3 & 7, sel, error);
 }
 
 static enum step pop_sreg(struct vcpu *v, struct exit *e, struct insn *i, unsigned sreg, uint32_t error)
@@ -108,8 +121,10 @@ static enum step pop_sreg(struct vcpu *v, struct exit *e, struct insn *i, unsign
 	uint32_t at = (uint32_t)(s->seg[S_SS].base + s->gpr[R_ESP]);
 	uint16_t sel;
 
-	if (!xen_guest_read(v, at, &sel, 2) || !load_sreg(v, sreg, sel))
+	if (!xen_guest_read(v, at, &sel, 2))
 		return gp(v, e, error);
+	if (!load_sreg(v, sreg, sel))
+		return load_fault(v, e, sreg, sel, error);
 	s->gpr[R_ESP] = (uint32_t)(s->gpr[R_ESP] + (i->opsize16 ? 2 : 4));
 	return done(v, i, EV_SEG_LOAD);
 }
@@ -120,9 +135,10 @@ static enum step load_far(struct vcpu *v, struct exit *e, struct insn *i, unsign
 	struct cpu_state *s = &v->state;
 	uint8_t m = i->b[i->len], f[6];
 
-	if (m >> 6 == 3 || i->opsize16 || !xen_guest_read(v, modrm_linear(s, i), f, sizeof(f)) ||
-	    !load_sreg(v, sreg, (uint16_t)(f[4] | f[5] << 8)))
+	if (m >> 6 == 3 || i->opsize16 || !xen_guest_read(v, modrm_linear(s, i), f, sizeof(f)))
 		return gp(v, e, error);
+	if (!load_sreg(v, sreg, (uint16_t)(f[4] | f[5] << 8)))
+		return load_fault(v, e, sreg, (uint16_t)(f[4] | f[5] << 8), error);
 	s->gpr[m >> 3 & 7] = load32(f);
 	return done(v, i, EV_SEG_LOAD);
 }
@@ -150,7 +166,7 @@ static enum step far_branch(struct vcpu *v, struct exit *e, struct insn *i, bool
 	if (ret && !xen_guest_read(v, (uint32_t)(s->seg[S_SS].base + s->gpr[R_ESP]), f, 8))
 		return gp(v, e, error);
 	if (!xen_segment(v, (uint16_t)f[1], &code) || !loadable(s, S_CS, &code))
-		return gp(v, e, error);
+		return load_fault(v, e, S_CS, (uint16_t)f[1], error);
 	done(v, i, EV_FAR_BRANCH);
 	s->seg[S_CS] = code;
 	s->rip = f[0];

@@ -8,7 +8,6 @@
 
 #define GUEST "demo/hidden"
 /* Of demo_techniques. */
-#define XEN 4
 #define VTX 5
 
 static const struct {
@@ -48,9 +47,6 @@ static void readings(struct stage *s, const json_t *oracle, const json_t *const 
 	demo_table_end(t);
 	demo_say(s, "1: the segment that was loaded. 2: the one that the table says now. Readings that are not as on hardware: %lld.",
 		demo_fact(s, "derived.other", other));
-	if (column[XEN] && demo_console(column[XEN], "load-not-present") && strcmp(demo_console(column[XEN], "load-not-present"), "#NP"))
-		demo_say(s, "xen: the load of a descriptor that is not present faults as it must, but the exception is the one that the host raised for a "
-			"selector that its own table does not have, reflected as it came. Under Xen itself the guest's table is the CPU's.");
 }
 
 /* Through which doors the VMM was entered between the readings. */

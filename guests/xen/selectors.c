@@ -12,6 +12,8 @@
 #define FLAT_DATA(dpl) (0x00cf92000000ffffull | (uint64_t)(dpl) << 45)
 #define FLAT_CODE(dpl) (0x00cf9a000000ffffull | (uint64_t)(dpl) << 45)
 
+#define D_PRESENT (1ull << 47)
+
 struct check check;
 static uint64_t gdt[512] __attribute__((aligned(4096)));
 static uint64_t ldt[512] __attribute__((aligned(4096)));
@@ -32,6 +34,11 @@ static void load_gs(uint32_t sel)
 static void load_gs_fault(void *arg)
 {
 	load_gs((uint32_t)arg);
+}
+
+static void load_ss_fault(void *arg)
+{
+	__asm__ volatile("mov %0, %%ss" : : "r"(arg) : "memory");
 }
 
 static void read_only(void *va)
@@ -96,6 +103,11 @@ static void own_gdt(void)
 	expect("own-TLS-0x43-changed", read_gs(0), 0x12345678);
 	expect("update_descriptor-TSS", (uint32_t)update(&gdt[9], 0x0000890000000067ull), (uint32_t)-22);
 	expect_fault("own-selector-without-descriptor", load_gs_fault, (void *)0x53, 13, 0x50);
+	expect("update_descriptor-not-present", (uint32_t)update(&gdt[10], DATA(tls, 63, 3) & ~D_PRESENT), 0);
+	expect_fault("own-selector-not-present", load_gs_fault, (void *)0x53, 11, 0x50);
+	expect("update_descriptor-not-present-stack", (uint32_t)update(&gdt[11], DATA(tls, 63, 1) & ~D_PRESENT), 0);
+	expect_fault("own-stack-not-present", load_ss_fault, (void *)0x59, 12, 0x58);
+	expect_fault("own-stack-not-present-and-not-for-it", load_ss_fault, (void *)0x53, 13, 0x50);
 }
 
 static void own_ldt(void)
