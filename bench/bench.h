@@ -126,7 +126,7 @@ struct bench_options {
 
 /* runner.c: the whole run; an exit status of docs/exits.md. */
 int bench_run(const struct bench_options *o);
-/* runner.c: modelled.csv, plots and summary.md of a result directory anew, from its samples. 0 or -errno, said on stderr. */
+/* written.c: modelled.csv, plots and summary.md of a result directory anew, from its samples. 0 or -errno, said on stderr. */
 int bench_redraw(const char *dir);
 /* env.c: what is known of this machine, as in env.json, on stdout. */
 int bench_env(const struct bench_options *o);

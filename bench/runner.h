@@ -42,7 +42,7 @@ struct brackets {
 
 struct held_sample {
 	struct sample s;
-	char workload[64], metric[24], unit[24], kind[32], mechanism[32], origin[16];
+	char workload[64], metric[24], unit[24], kind[64], mechanism[32], origin[16];
 	size_t child; /* which brackets are its own */
 };
 
@@ -109,6 +109,11 @@ struct bench {
 	double told, task_t0;
 	const struct entry *now;
 };
+
+/* written.c: what is made of the samples when a run ends: 0; -errno, which has been said, when it must not be published. */
+int written_make(struct bench *b);
+/* What --paper is for: its tables on standard output, too. */
+void written_paper(const struct bench *b);
 
 /* plan.c */
 int plan_make(struct bench *b);
