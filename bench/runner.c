@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -56,23 +55,6 @@ static void stop_release(struct bench *b)
 		;
 	stop_set(&set);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	return remove(path), 0;
-}
-
-static int scratch_make(struct bench *b)
-{
-	snprintf(b->scratch, sizeof(b->scratch), "/tmp/ringlab-bench-XXXXXX");
-	if (mkdtemp(b->scratch)) {
-		setenv("TMPDIR", b->scratch, 1); /* what children leave behind goes with it */
-		return 0;
-	}
-	say("bench: cannot make a directory in /tmp: %s", strerror(errno));
-	b->scratch[0] = 0;
-	return -errno;
 }
 
 static bool same_missing(const struct missing *a, const struct missing *b)
@@ -287,7 +269,7 @@ static void end_print(const struct bench *b)
 static int run_nothing(struct bench *b)
 {
 	say("bench: stopped before anything was measured; nothing is kept");
-	nftw(b->rundir.staging, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	tree_remove(b->rundir.staging);
 	return RUN_INTERRUPTED;
 }
 
@@ -344,8 +326,7 @@ int bench_run(const struct bench_options *asked)
 		tasks_run(b);
 		status = run_end(b);
 	}
-	if (b->scratch[0])
-		nftw(b->scratch, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	scratch_end(b);
 	if (b->stop_fd > 0)
 		close(b->stop_fd);
 	take_free(b);

@@ -82,6 +82,7 @@ struct bench {
 	struct rundir rundir;
 	json_t *doctor;       /* ringlab doctor --json, or NULL */
 	char scratch[64];
+	int scratch_fd;       /* locked: a scratch directory without a lock is what a killed run left */
 	double calib_best, tsc_hz, steal;
 	struct calibration calibration;
 	char why[WHY_MAX];    /* of the task under way */
@@ -109,6 +110,11 @@ struct bench {
 	double told, task_t0;
 	const struct entry *now;
 };
+
+/* scratch.c: 0, or -errno, which has been said; its end; and a directory with all that is in it. */
+int scratch_make(struct bench *b);
+void scratch_end(struct bench *b);
+void tree_remove(const char *path);
 
 /* written.c: what is made of the samples when a run ends: 0; -errno, which has been said, when it must not be published. */
 int written_make(struct bench *b);

@@ -156,6 +156,13 @@ Test(bench, resume_after_sigkill)
 	cr_expect(log_has("it is complete"));
 }
 
+/* What a killed run left in /tmp goes with the next one; what another run has locked stays. */
+Test(bench, scratch_of_a_killed_run)
+{
+	cr_expect_eq(run("d=$(mktemp -d /tmp/ringlab-bench-XXXXXX) k=$(mktemp -d /tmp/ringlab-bench-XXXXXX); touch $d/file; "
+		"touch -d '2 minutes ago' $d $k; flock $k " PLAYED "r; test ! -e $d -a -d $k; s=$?; rm -rf $d $k; exit $s"), 0);
+}
+
 Test(bench, resume_refuses_what_does_not_fit)
 {
 	run(PLAYED "r & sleep 1; kill -9 $!; wait");
