@@ -23,7 +23,7 @@ struct count_table {
 	size_t n;
 };
 
-static const char *text_of(const json_t *o, const char *key)
+const char *counts_text(const json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));
 
@@ -85,7 +85,7 @@ const json_t *counts_phase(const json_t *stats, const char *line)
 	size_t i, len = strlen(line);
 
 	json_array_foreach(json_object_get(stats, "phases"), i, p)
-		if (!strncmp(text_of(p, "line"), line, len))
+		if (!strncmp(counts_text(p, "line"), line, len))
 			found = p;
 	return found;
 }
@@ -108,7 +108,7 @@ static void table_add(struct count_table *t, const json_t *events, double sign)
 	size_t i;
 
 	json_array_foreach(events, i, e) {
-		struct count_row *r = row_get(t, text_of(e, "kind"), text_of(e, "mechanism"));
+		struct count_row *r = row_get(t, counts_text(e, "kind"), counts_text(e, "mechanism"));
 
 		if (!r)
 			continue;
@@ -208,7 +208,7 @@ bool counts_timeline(struct bench *b, const char *workload, const json_t *stats)
 	json_array_foreach(json_object_get(stats, "timeline"), i, bucket)
 		json_array_foreach(json_object_get(bucket, "events"), k, e) {
 			bench_timeline(b, workload, json_number_value(json_object_get(bucket, "t_s")), json_number_value(json_object_get(bucket, "width_s")),
-				text_of(e, "kind"), text_of(e, "mechanism"), json_number_value(json_object_get(e, "count")));
+				counts_text(e, "kind"), counts_text(e, "mechanism"), json_number_value(json_object_get(e, "count")));
 			any = true;
 		}
 	return any;
@@ -239,13 +239,13 @@ static void nano_emit(struct bench *b, const json_t *few, const json_t *many, co
 		unsigned n, base;
 		const json_t *less;
 
-		if (!nano_cell(text_of(p, "line"), name, &n))
+		if (!nano_cell(counts_text(p, "line"), name, &n))
 			continue;
 		if (!list_has(bench_options_of(b)->only, name))
 			continue;
 		snprintf(line, sizeof(line), "NANO %s n=", name);
 		less = counts_phase(few, line);
-		if ((seen && counts_phase(seen, line)) || !less || !nano_cell(text_of(less, "line"), other, &base) || n <= base)
+		if ((seen && counts_phase(seen, line)) || !less || !nano_cell(counts_text(less, "line"), other, &base) || n <= base)
 			continue;
 		counts_emit(b, name, NULL, p, less, n - base);
 	}

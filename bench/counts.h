@@ -22,6 +22,8 @@ bool counts_command(struct engine_command *out, const struct engine_command *pla
 /* Runs it. What --stats wrote, to be given back by json_decref; or NULL, and *why says why. */
 json_t *counts_take(struct bench *b, const struct count_run *r, const char **why);
 
+/* A text of an event or a phase; "": there is none. */
+const char *counts_text(const json_t *o, const char *key);
 /* The phase whose line begins with these words, or NULL; the last of several. */
 const json_t *counts_phase(const json_t *stats, const char *line);
 /*

@@ -2,8 +2,8 @@
  * nested.c - VM exits an operation where the hardware has no VT-x: scripts/nested-vtx runs the guests in a machine that emulates it.
  *
  * Counts from there are architectural; times are the emulator's and are not taken. What KVM dealt with alone is known at the end of a run
- * only, so a cell of nano runs by itself, few times and many times, and the difference is divided. With
- * EPT (no variant) and without it (variant MODEL_SHADOW). Called by the suites' parts "nested". Read next: scripts/nested/README.md.
+ * only, so a cell of nano runs by itself, few times and many times, and the difference is divided. With EPT (no variant) and without it
+ * (variant MODEL_SHADOW). Called by the suites' parts "nested". Read next: scripts/nested/README.md.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -68,16 +68,9 @@ static const char *machine_run(struct bench *b, const struct task *t, const stru
 
 /* --- from two runs to exits an operation --- */
 
-static const char *text_of(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
-
 static const char *reason_of(const json_t *e)
 {
-	return text_of(json_object_get(e, "hw_reason"), "name");
+	return counts_text(json_object_get(e, "hw_reason"), "name");
 }
 
 /* How often the same happened in the other run. */
@@ -88,8 +81,8 @@ static double count_in(const json_t *events, const json_t *like)
 	size_t i;
 
 	json_array_foreach(events, i, e)
-		if (!strcmp(text_of(e, "kind"), text_of(like, "kind")) && !strcmp(text_of(e, "mechanism"), text_of(like, "mechanism")) &&
-		    !strcmp(reason_of(e), reason_of(like)) && !strcmp(text_of(e, "handled_by"), text_of(like, "handled_by")))
+		if (!strcmp(counts_text(e, "kind"), counts_text(like, "kind")) && !strcmp(counts_text(e, "mechanism"), counts_text(like, "mechanism")) &&
+		    !strcmp(reason_of(e), reason_of(like)) && !strcmp(counts_text(e, "handled_by"), counts_text(like, "handled_by")))
 			sum += json_number_value(json_object_get(e, "count"));
 	return sum;
 }
@@ -119,9 +112,9 @@ static void difference_emit(struct bench *b, const char *workload, const json_t 
 		double count = json_number_value(json_object_get(e, "count")) - count_in(base, e);
 		const char *reason = reason_of(e);
 
-		if (count <= 0 || !strcmp(text_of(e, "kind"), "kick"))
+		if (count <= 0 || !strcmp(counts_text(e, "kind"), "kick"))
 			continue;
-		json_array_append_new(events, json_pack("{s:s,s:s,s:f}", "kind", text_of(e, "kind"), "mechanism", text_of(e, "mechanism"), "count", count));
+		json_array_append_new(events, json_pack("{s:s,s:s,s:f}", "kind", counts_text(e, "kind"), "mechanism", counts_text(e, "mechanism"), "count", count));
 		if (*reason)
 			json_object_set_new(reasons, reason, json_real(json_number_value(json_object_get(reasons, reason)) + count / n));
 	}

@@ -172,10 +172,11 @@ static const char *counts_take_ways(struct bench *b, const struct task *t)
 
 static const char *devices_take(struct bench *b, const struct task *t)
 {
-	const char *wrong = nested_is(t) ? NULL : image_make(bench_scratch(b), "image");
+	const char *wrong;
 
 	if (nested_is(t))
 		return nested_take(b, t);
+	wrong = image_make(bench_scratch(b), "image");
 	if (!wrong)
 		wrong = image_make(bench_scratch(b), "shared");
 	return wrong ? wrong : strcmp(t->part, "counts") ? ways_take(b, t) : counts_take_ways(b, t);

@@ -75,12 +75,13 @@ static const char *nano_take(struct bench *b, const struct task *t)
 	struct nano_run r = { .b = b };
 	struct engine_command cmd;
 	struct child_run c = { .argv = cmd.argv, .timeout_s = 60, .line = nano_line, .ctx = &r };
-	const char *wrong = engine_command(engine_find(t->engine), &bench_options_of(b)->paths, "nano", "n=1000", &cmd);
+	const char *wrong;
 
 	if (nested_is(t))
 		return nested_take(b, t);
 	if (!strcmp(t->part, "counts"))
 		return counts_nano(b, t);
+	wrong = engine_command(engine_find(t->engine), &bench_options_of(b)->paths, "nano", "n=1000", &cmd);
 	if (wrong)
 		return wrong;
 	if (bench_child(b, &c))

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "facts_check.h"
+#include "file_read.h"
 
 #define BAD_USAGE 223
 #define HOST_FAILURE 222
@@ -45,19 +46,6 @@ static struct outcome ringlab(const char *args)
 
 	snprintf(command, sizeof(command), "timeout 120 %s %s 2>&1 </dev/null", RINGLAB_BINARY, args);
 	return shell(command);
-}
-
-static char *file_read(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	char *text = NULL;
-	size_t size = 0;
-
-	if (f && getdelim(&text, &size, 0, f) < 0)
-		text[0] = 0;
-	if (f)
-		fclose(f);
-	return text;
 }
 
 /* The names in `ringlab demo`, in memory that Criterion's workers can read. */

@@ -6,21 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "file_read.h"
 
 #define DEMOS_MAX 40
-
-static char *file_read(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	char *text = NULL;
-	size_t size = 0;
-
-	if (f && getdelim(&text, &size, 0, f) < 0)
-		text[0] = 0;
-	if (f)
-		fclose(f);
-	return text;
-}
 
 /* The names in `ringlab demo`. */
 static size_t demo_names(char (*name)[64])
